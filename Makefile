@@ -1,0 +1,27 @@
+# Each target in one line; `make run` and `make test` need nothing typed before them.
+.DEFAULT_GOAL := help
+.PHONY: help run test test-faults bench lint fmt clean
+
+help: ## List the targets.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+run: ## Build, fetch the model, start the demonstration on 127.0.0.1:8080.
+	@scripts/run.sh
+
+test: ## Set up what the tests need (model, Chromium, PostgreSQL) and run all of them.
+	@scripts/test.sh
+
+test-faults: ## The long fault tests: every boundary and 50 random kills on both databases.
+	@COUNTERSIGN_TEST_FAULTS=all scripts/test.sh faults
+
+bench: ## Measure, side by side with peers, and print one table.
+	@scripts/bench.sh
+
+lint: ## rustfmt, clippy, licences.
+	@cargo fmt --check && cargo clippy --all-targets -- -D warnings && scripts/deny.sh
+
+fmt: ## Format the code.
+	@cargo fmt
+
+clean: ## Remove what builds and demonstrations left.
+	@cargo clean && rm -rf data/demo

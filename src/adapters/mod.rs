@@ -1,0 +1,9 @@
+//! What stands behind the ports: one file an outside thing. Only `app` names these.
+
+pub mod embedded_index;
+pub mod extractive;
+pub mod openai;
+pub mod sandbox;
+pub mod ssrf;
+pub mod standard_webhooks;
+pub mod webhook;

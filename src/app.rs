@@ -1,0 +1,246 @@
+//! Wiring: the one file that names adapters. `serve`, `worker`, the demo and the tests build the
+//! service here, from the same parts.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::adapters::embedded_index::EmbeddedIndex;
+use crate::adapters::extractive::Extractive;
+use crate::adapters::openai::{ApiKey, OpenAi, OpenAiSettings};
+use crate::adapters::sandbox::Sandbox;
+use crate::adapters::webhook::Webhook;
+use crate::config::{self, Config};
+use crate::domain::ids::{Slug, TenantId};
+use crate::http::App;
+use crate::http::page::render::Pages;
+use crate::intake::Intake;
+use crate::lifecycle::Lifecycle;
+use crate::nlp::encoder::{Embed, Encoder, Mode};
+use crate::nlp::heads::{Taxonomy, Triage};
+use crate::nlp::mask::{Masker, MaskerConfig};
+use crate::pipeline::masking::Masking;
+use crate::pipeline::retrieve::Search;
+use crate::pipeline::send::Senders;
+use crate::pipeline::{Pipeline, answer};
+use crate::ports::host::{Host, System};
+use crate::review::actions::Desk;
+use crate::store::engine::Options;
+use crate::store::sealing::{Keyring, MasterKey};
+use crate::store::{Db, HostRef, Store, migrate, tenant};
+use crate::worker::Worker;
+
+/// The intents that are used when none are configured.
+const BUILTIN_TAXONOMY: &str = include_str!("../prompts/taxonomy/default.toml");
+
+/// The tenant that a fresh installation has.
+pub const HOME: &str = "home";
+
+/// Opens the database, brings its schema up to date and takes the keys.
+///
+/// # Errors
+/// When the database can't be opened, migrated, or is owned by another process.
+pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let mut options = Options::new(config.database.url.clone());
+    options.pool = config.database.pool;
+    options.acquire_timeout = Duration::from_millis(config.database.acquire_timeout_ms);
+    let db = Db::open(&options).await.context("opening the database")?;
+    migrate::run(&db, None).await.context("bringing the database up to date")?;
+    let host: Arc<dyn Host> = Arc::new(System);
+    let key = master_key(&config.security, &*host)?;
+    Ok(Store { db, keys: Arc::new(Keyring::new(key, host.clone())), host: HostRef(host) })
+}
+
+/// The master key from the configuration, or from its file, which is made when it isn't there.
+///
+/// # Errors
+/// When the key isn't 64 hex digits or the file can't be read or written.
+pub fn master_key(s: &config::Security, host: &dyn Host) -> anyhow::Result<MasterKey> {
+    if !s.master_key.is_empty() {
+        return MasterKey::from_hex(&s.master_key).context("security.master_key");
+    }
+    let path = &s.master_key_file;
+    if !path.exists() {
+        write_key(path, host).with_context(|| format!("making {}", path.display()))?;
+        tracing::info!(file = %path.display(), "made a master key: keep a copy apart from the database");
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    MasterKey::from_hex(&text).with_context(|| format!("in {}", path.display()))
+}
+
+fn write_key(path: &Path, host: &dyn Host) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
+        std::fs::create_dir_all(dir)?;
+    }
+    let mut bytes = [0u8; 32];
+    host.fill(&mut bytes);
+    let mut f = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(f, "{}", hex::encode(bytes))?;
+    f.sync_all()
+}
+
+/// Loads the encoder.
+///
+/// # Errors
+/// When the model's folder is missing or wrong; the message says how to get it.
+pub fn encoder(config: &Config) -> anyhow::Result<Arc<Encoder>> {
+    let mode = if config.model.mode == "f32" { Mode::F32 } else { Mode::Int8 };
+    let loaded = Encoder::load(&config.model.folder, mode).with_context(|| {
+        format!(
+            "loading the encoder from {} (get it with `countersign models pull`, or put the files \
+             there by hand)",
+            config.model.folder.display()
+        )
+    })?;
+    Ok(Arc::new(loaded))
+}
+
+/// The masker of a configuration.
+///
+/// # Errors
+/// When a setting can't be used.
+pub fn masker(config: &Config) -> anyhow::Result<Masker> {
+    Ok(Masker::new(MaskerConfig {
+        min_score: config.mask.min_score,
+        default_regions: config.mask.phone_regions.clone(),
+        ..MaskerConfig::default()
+    })?)
+}
+
+/// The taxonomy of a configuration.
+///
+/// # Errors
+/// When the file can't be read or is wrong.
+pub fn taxonomy(config: &Config) -> anyhow::Result<Taxonomy> {
+    if config.triage.taxonomy.is_empty() {
+        return Ok(Taxonomy::parse(BUILTIN_TAXONOMY)?);
+    }
+    let path = Path::new(&config.triage.taxonomy);
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    Taxonomy::parse(&text).with_context(|| format!("in {}", path.display()))
+}
+
+/// Fits or loads the heads; the cache stands beside the model.
+///
+/// # Errors
+/// When the taxonomy is wrong.
+pub fn triage(config: &Config, encoder: &dyn Embed) -> anyhow::Result<Triage> {
+    let cache = config.model.folder.join("heads.cache");
+    Ok(Triage::load(taxonomy(config)?, encoder, Some(&cache))?)
+}
+
+/// Who drafts.
+///
+/// # Errors
+/// When the endpoint's settings can't be used.
+pub fn drafter(config: &Config, encoder: Arc<dyn Embed>, host: Arc<dyn Host>) -> anyhow::Result<answer::Drafter> {
+    Ok(match config.draft.drafter {
+        config::Drafter::Extractive => Arc::new(Extractive::new(encoder)),
+        config::Drafter::Openai => {
+            let d = &config.draft;
+            let mut s = OpenAiSettings::new(d.base_url.clone(), d.model.clone());
+            s.api_key = ApiKey::new(std::env::var(&d.api_key_env).unwrap_or_default());
+            s.timeout = Duration::from_secs(d.timeout_s);
+            s.max_tokens = d.max_tokens;
+            s.context_tokens = d.context_tokens;
+            Arc::new(OpenAi::new(s, host)?)
+        }
+    })
+}
+
+/// Everything behind the router.
+pub struct Service {
+    /// What handlers hold.
+    pub app: App,
+    /// Runs jobs.
+    pub worker: Worker,
+    /// Tells everything when to stop.
+    pub life: Lifecycle,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Service")
+    }
+}
+
+/// The models of a process; loading takes a second, so that tests load them once.
+#[derive(Clone)]
+pub struct Models {
+    /// Embeds.
+    pub encoder: Arc<dyn Embed>,
+    /// Classifies.
+    pub triage: Arc<Triage>,
+}
+
+impl std::fmt::Debug for Models {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Models")
+    }
+}
+
+impl Models {
+    /// Loads both.
+    ///
+    /// # Errors
+    /// As [`encoder`] and [`triage`].
+    pub fn load(config: &Config) -> anyhow::Result<Self> {
+        let encoder: Arc<dyn Embed> = encoder(config)?;
+        let triage = Arc::new(triage(config, &*encoder)?);
+        Ok(Self { encoder, triage })
+    }
+}
+
+/// Builds the service.
+///
+/// # Errors
+/// When a setting can't be used.
+pub async fn build(
+    config: Config,
+    store: Store,
+    models: Models,
+    life: Lifecycle,
+    demo: Option<(String, String)>,
+) -> anyhow::Result<Service> {
+    let config = Arc::new(config);
+    let home: Slug = HOME.parse()?;
+    let home: TenantId = tenant::ensure(&store, &home).await?.id;
+    let wake = Arc::new(tokio::sync::Notify::new());
+    let masking = Arc::new(Masking::new(masker(&config)?));
+    let host = store.host.0.clone();
+    let timeout = Duration::from_secs(config.send.timeout_s);
+    let webhook =
+        Webhook::new(store.clone(), host.clone(), timeout, config.send.allow_private_addresses)?;
+    let index = Arc::new(EmbeddedIndex::new(models.encoder.dims()));
+    let pipeline = Arc::new(Pipeline {
+        store: store.clone(),
+        config: config.clone(),
+        search: Search::new(index, models.encoder.id()),
+        drafter: drafter(&config, models.encoder.clone(), host)?,
+        masking: masking.clone(),
+        triage: models.triage,
+        senders: Senders { sandbox: Arc::new(Sandbox::new(store.clone())), webhook: Arc::new(webhook) },
+        encoder: models.encoder,
+    });
+    let worker = Worker::new(store.clone(), pipeline.clone(), &config, wake.clone());
+    let app = App {
+        intake: Intake::start(store.clone(), wake.clone(), &life),
+        desk: Desk::new(store.clone(), masking, &config.review),
+        pages: Arc::new(Pages::new()?),
+        in_flight: Arc::new(tokio::sync::Semaphore::new(config.server.max_in_flight)),
+        logins: Arc::new(Mutex::new(HashMap::new())),
+        key_uses: Arc::new(Mutex::new(HashMap::new())),
+        store,
+        config,
+        pipeline,
+        home,
+        demo,
+        wake,
+    };
+    Ok(Service { app, worker, life })
+}

@@ -1,0 +1,194 @@
+//! The loop under every filter command: JSON Lines in, JSON Lines out. Unknown fields are carried
+//! through, a bad line is reported by its number and the run goes on, lines that are already there
+//! are worked on together while a slow writer still gets each answer at once.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, IsTerminal as _, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value};
+
+use super::say;
+
+/// A line's object.
+pub type Record = Map<String, Value>;
+
+/// Lines worked on together.
+const BATCH: usize = 64;
+/// Longest line, in bytes.
+const MAX_LINE: u64 = 64 * 1024 * 1024;
+
+/// Runs `work` over the lines of `input` (standard input when none). `work` gets the records of a
+/// batch and answers for each: the record to print, or what is wrong with it.
+///
+/// # Errors
+/// When the input can't be read or the output not be written. Bad lines give status 1.
+pub fn run(
+    input: Option<&Path>,
+    mut work: impl FnMut(Vec<Record>) -> Vec<Result<Record, String>>,
+) -> anyhow::Result<ExitCode> {
+    let source: Box<dyn Read> = match input {
+        Some(p) if p.as_os_str() != "-" => {
+            Box::new(File::open(p).map_err(|e| anyhow::anyhow!("{}: {e}", p.display()))?)
+        }
+        _ => Box::new(std::io::stdin()),
+    };
+    let mut lines = BufReader::with_capacity(1 << 20, source);
+    let mut sink = BufWriter::new(std::io::stdout().lock());
+    let bar = progress();
+    let mut number = 0u64;
+    let mut bad = 0u64;
+    loop {
+        let (records, numbers, failed, end) = batch(&mut lines, &mut number)?;
+        bad += failed;
+        let n = records.len() as u64;
+        for (result, number) in work(records).into_iter().zip(numbers) {
+            match result {
+                Ok(r) => {
+                    serde_json::to_writer(&mut sink, &r)?;
+                    sink.write_all(b"\n")?;
+                }
+                Err(e) => {
+                    bad += 1;
+                    say(&format!("line {number}: {e}"));
+                }
+            }
+        }
+        bar.inc(n);
+        if end || lines.buffer().is_empty() {
+            sink.flush()?;
+        }
+        if end {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    if bad > 0 {
+        say(&format!("{bad} of {number} lines failed"));
+        return Ok(ExitCode::from(1));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+type Batch = (Vec<Record>, Vec<u64>, u64, bool);
+
+/// The next line, and those that are buffered already.
+fn batch(lines: &mut BufReader<Box<dyn Read>>, number: &mut u64) -> anyhow::Result<Batch> {
+    let (mut records, mut numbers, mut bad) = (Vec::new(), Vec::new(), 0);
+    let mut buf = Vec::new();
+    loop {
+        buf.clear();
+        let n = lines.by_ref().take(MAX_LINE + 1).read_until(b'\n', &mut buf)?;
+        if n == 0 {
+            return Ok((records, numbers, bad, true));
+        }
+        *number += 1;
+        if n as u64 > MAX_LINE {
+            skip_line(lines)?;
+            bad += 1;
+            say(&format!("line {number}: longer than {MAX_LINE} bytes"));
+            continue;
+        }
+        if buf.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        match serde_json::from_slice::<Value>(&buf) {
+            Ok(Value::Object(o)) => {
+                records.push(o);
+                numbers.push(*number);
+            }
+            Ok(_) => {
+                bad += 1;
+                say(&format!("line {number}: not a JSON object"));
+            }
+            Err(e) => {
+                bad += 1;
+                say(&format!("line {number}: not JSON (column {})", e.column()));
+            }
+        }
+        if records.len() >= BATCH || !lines.buffer().contains(&b'\n') {
+            return Ok((records, numbers, bad, false));
+        }
+    }
+}
+
+fn skip_line(lines: &mut BufReader<Box<dyn Read>>) -> std::io::Result<()> {
+    loop {
+        let (used, found) = {
+            let buf = lines.fill_buf()?;
+            match buf.iter().position(|b| *b == b'\n') {
+                Some(i) => (i + 1, true),
+                None => (buf.len(), buf.is_empty()),
+            }
+        };
+        lines.consume(used);
+        if found {
+            return Ok(());
+        }
+    }
+}
+
+/// A spinner with a count when both ends of the pipe are a person's.
+pub fn progress() -> ProgressBar {
+    if !std::io::stderr().is_terminal() || std::io::stdout().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} lines  {per_sec}  {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    bar
+}
+
+/// A text field of a record.
+///
+/// # Errors
+/// Names the field.
+pub fn text<'a>(r: &'a Record, field: &str) -> Result<&'a str, String> {
+    match r.get(field) {
+        Some(Value::String(s)) => Ok(s),
+        Some(_) => Err(format!("`{field}` must be a string")),
+        None => Err(format!("`{field}` is missing")),
+    }
+}
+
+/// A text field that may be missing or null.
+///
+/// # Errors
+/// Names the field.
+pub fn maybe<'a>(r: &'a Record, field: &str) -> Result<Option<&'a str>, String> {
+    match r.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(s)) => Ok(Some(s)),
+        Some(_) => Err(format!("`{field}` must be a string")),
+    }
+}
+
+/// Byte offsets as code points: every interface counts those. Offsets must rise.
+#[derive(Debug)]
+pub struct CodePoints<'t> {
+    text: &'t str,
+    byte: usize,
+    point: usize,
+}
+
+impl<'t> CodePoints<'t> {
+    /// At the text's beginning.
+    pub fn new(text: &'t str) -> Self {
+        Self { text, byte: 0, point: 0 }
+    }
+
+    /// The code point at a byte offset; going back starts anew.
+    pub fn at(&mut self, byte: usize) -> usize {
+        if byte < self.byte {
+            (self.byte, self.point) = (0, 0);
+        }
+        let slice = self.text.get(self.byte..byte).unwrap_or_default();
+        self.point += slice.chars().count();
+        self.byte = byte;
+        self.point
+    }
+}

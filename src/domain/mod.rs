@@ -1,0 +1,14 @@
+//! What the product talks about, without IO and without a clock: ids, messages, masking, triage,
+//! drafts, the review state machine, approvals. Everything else may import this; this imports
+//! nothing of ours, so each rule here can be read and tested alone.
+
+pub mod approval;
+pub mod audit;
+pub mod draft;
+pub mod ids;
+pub mod masking;
+pub mod message;
+pub mod retry;
+pub mod review;
+pub mod segments;
+pub mod triage;

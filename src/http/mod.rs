@@ -1,0 +1,232 @@
+//! HTTP: the API under `/v1`, the webhooks in, the page. Handlers are thin: they read the request,
+//! call `intake`, `review` or `store`, and shape the answer.
+
+pub mod auth;
+pub mod health;
+pub mod hooks;
+pub mod idempotency;
+pub mod knowledge;
+pub mod messages;
+pub mod page;
+pub mod problem;
+pub mod reviews;
+pub mod server;
+pub mod threads;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::trace::TraceLayer;
+
+use crate::config::Config;
+use crate::domain::ids::{Micros, TenantId};
+use crate::intake::Intake;
+use crate::pipeline::Pipeline;
+use crate::review::actions::Desk;
+use crate::store::Store;
+use crate::store::key::{self, Key};
+use page::render::Pages;
+use problem::Problem;
+
+/// What handlers hold.
+#[derive(Clone)]
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// Settings.
+    pub config: Arc<Config>,
+    /// The way in.
+    pub intake: Intake,
+    /// What reviewers ask.
+    pub desk: Desk,
+    /// The steps (the encoder and the search are asked by the API too).
+    pub pipeline: Arc<Pipeline>,
+    /// The page's templates.
+    pub pages: Arc<Pages>,
+    /// The tenant that people log in to on the page.
+    pub home: TenantId,
+    /// Credentials to show on the login page of a demonstration.
+    pub demo: Option<(String, String)>,
+    /// Wakes the worker.
+    pub wake: Arc<tokio::sync::Notify>,
+    /// Failed logins by name.
+    pub logins: Arc<Mutex<HashMap<String, Vec<Micros>>>>,
+    /// When each key was last noted as used.
+    pub key_uses: Arc<Mutex<HashMap<String, Micros>>>,
+    /// Requests at once.
+    pub in_flight: Arc<tokio::sync::Semaphore>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("App")
+    }
+}
+
+impl App {
+    /// Whether the page is reached over TLS; then its cookie is `__Host-` and Secure.
+    pub fn secure(&self) -> bool {
+        self.config.server.public_url.scheme() == "https"
+    }
+
+    /// The session cookie's name.
+    pub fn cookie_name(&self) -> &'static str {
+        if self.secure() { "__Host-countersign" } else { "countersign" }
+    }
+
+    /// Notes a key's use, at most once a minute, without holding up the request.
+    fn key_used(&self, k: &Key, now: Micros) {
+        {
+            let mut seen = self.key_uses.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = seen.insert(k.id.to_string(), now);
+            if last.is_some_and(|l| now.since(l) < Duration::from_secs(60)) {
+                if let Some(l) = last {
+                    seen.insert(k.id.to_string(), l);
+                }
+                return;
+            }
+        }
+        let (store, k) = (self.store.clone(), k.clone());
+        self.intake.spawn(async move {
+            let noted = async {
+                let mut tx = store.db.begin().await?;
+                key::used(&mut tx, &k, now).await?;
+                tx.commit().await.map_err(crate::store::Error::from)
+            };
+            if let Err(e) = noted.await {
+                tracing::debug!(error = %e, "could not note a key's use");
+            }
+        });
+    }
+}
+
+/// The whole service as a router.
+pub fn router(app: App) -> Router {
+    let limit = app.config.server.body_limit_mib * 1024 * 1024;
+    let v1 = Router::new()
+        .route("/messages", post(messages::create))
+        .route("/messages/{id}", get(messages::show).patch(messages::edit).delete(messages::remove))
+        .route("/threads", get(threads::list))
+        .route("/threads/{id}", get(threads::show))
+        .route("/reviews", get(reviews::list))
+        .route("/reviews/{id}", get(reviews::show))
+        .route("/reviews/{id}/evidence", get(reviews::evidence))
+        .route("/reviews/{id}/{action}", post(reviews::act))
+        .route("/knowledge", get(knowledge::list).post(knowledge::create))
+        .route("/knowledge/{id}", get(knowledge::show))
+        .route("/knowledge/{id}", delete(knowledge::remove))
+        .route_layer(middleware::from_fn_with_state(app.clone(), idempotency::layer))
+        .route("/hooks/{channel}", post(hooks::receive))
+        .fallback(|| async { Problem::not_found("resource") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method")
+        });
+    let traced = TraceLayer::new_for_http().make_span_with(|r: &Request| {
+        let id = r.headers().get("x-request-id").and_then(|v| v.to_str().ok()).unwrap_or_default();
+        // The path of a route, not the URI: query strings may hold what people typed.
+        let path = r
+            .extensions()
+            .get::<axum::extract::MatchedPath>()
+            .map_or("", axum::extract::MatchedPath::as_str);
+        tracing::info_span!("request", method = %r.method(), path, request_id = id)
+    });
+    Router::new()
+        .nest("/v1", v1)
+        .merge(page::routes())
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .layer(traced)
+        .layer(middleware::from_fn_with_state(app.clone(), bounded))
+        .layer(middleware::from_fn(security_headers))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong on our side")
+                .into_response()
+        }))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(DefaultBodyLimit::max(limit))
+        .with_state(app)
+}
+
+/// Bounds requests at once and the time that a body may take.
+async fn bounded(
+    axum::extract::State(app): axum::extract::State<App>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Ok(_permit) = app.in_flight.clone().try_acquire_owned() else {
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many requests at once")
+            .retry_after(1)
+            .into_response();
+    };
+    let limit = Duration::from_secs(app.config.server.body_timeout_s);
+    let request = request.map(|body| axum::body::Body::new(server::TimedBody::new(body, limit)));
+    next.run(request).await
+}
+
+async fn security_headers(request: Request, next: Next) -> Response {
+    let mut r = next.run(request).await;
+    let h = r.headers_mut();
+    let fixed: [(HeaderName, &'static str); 5] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
+    ];
+    for (name, value) in fixed {
+        h.insert(name, HeaderValue::from_static(value));
+    }
+    h.entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    h.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    r
+}
+
+/// Reads a JSON body, with a problem that says where it is wrong and nothing of what it holds.
+///
+/// # Errors
+/// 400, 413 or 415.
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|e| {
+        // serde's message may quote a value; its category and place don't.
+        let what = match e.classify() {
+            serde_json::error::Category::Data => data_error(&e),
+            serde_json::error::Category::Eof => "it ends too early".to_owned(),
+            _ => "it isn't JSON".to_owned(),
+        };
+        Problem::bad_request("bad_json", format!("line {}, column {}: {what}", e.line(), e.column()))
+    })
+}
+
+/// Field names are ours; values are not repeated.
+fn data_error(e: &serde_json::Error) -> String {
+    let text = e.to_string();
+    let safe = ["missing field", "unknown field", "duplicate field"];
+    if safe.iter().any(|s| text.starts_with(s)) && !text.starts_with("unknown field") {
+        text.split(" at line").next().unwrap_or_default().to_owned()
+    } else if text.starts_with("unknown field") {
+        let known = text.split("expected").nth(1).unwrap_or_default();
+        format!("unknown field; expected{}", known.split(" at line").next().unwrap_or_default())
+    } else {
+        "a value has the wrong type".to_owned()
+    }
+}
+
+/// Reads an id from a path: rubbish names nothing.
+///
+/// # Errors
+/// 404.
+pub(crate) fn id<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| Problem::not_found(what))
+}

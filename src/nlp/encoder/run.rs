@@ -1,0 +1,258 @@
+//! From texts to encodings: tokens, windows, passes over the lanes, and the means over tokens.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::config::Pooling;
+use super::graph::{Board, Share, States};
+use super::lanes::Lane;
+use super::windows::{self, PASS};
+use super::wordpiece::Piece;
+use super::{Encoder, Encoding, Reading, Token};
+
+/// Below this many rows a thread, splitting a text over threads costs more than it gives.
+const ROWS_PER_SHARE: usize = 24;
+
+/// A window of a text: its token ids, framed.
+struct Window {
+    text: usize,
+    ids: Range<usize>,
+}
+
+/// Sums over the tokens of one window.
+struct Sums {
+    embedding: Vec<f32>,
+    layer4: Vec<f32>,
+    /// Tokens in `embedding` and in `layer4`.
+    counts: [usize; 2],
+}
+
+pub(super) fn encode(encoder: &Encoder, texts: &[&str]) -> Vec<Encoding> {
+    let mut pieces = Vec::new();
+    let (mut ids, mut windows, mut lengths) = (Vec::new(), Vec::new(), Vec::with_capacity(texts.len()));
+    for (text, source) in texts.iter().enumerate() {
+        pieces.clear();
+        encoder.tokenizer.tokenize(source, &mut pieces);
+        lengths.push(pieces.len());
+        encoder.frame(&pieces, text, &mut ids, &mut windows);
+    }
+    let sums = encoder.run(&ids, &windows, |window, states| encoder.sum(states, window.ids.len()));
+    encoder.combine(&lengths, windows.iter().zip(&sums))
+}
+
+pub(super) fn read(encoder: &Encoder, text: &str) -> Reading {
+    let mut pieces = Vec::new();
+    encoder.tokenizer.tokenize(text, &mut pieces);
+    let (mut ids, mut windows) = (Vec::new(), Vec::new());
+    encoder.frame(&pieces, 0, &mut ids, &mut windows);
+    let results = encoder.run(&ids, &windows, |window, states| {
+        let sums = encoder.sum(states, window.ids.len());
+        (sums, encoder.token_states(states))
+    });
+    let mut encodings = encoder.combine(&[pieces.len()], windows.iter().zip(results.iter().map(|(sums, _)| sums)));
+    Reading {
+        encoding: encodings.swap_remove(0),
+        tokens: pieces.into_iter().map(Token::from).collect(),
+        states: results.into_iter().flat_map(|(_, states)| states).collect(),
+        dims: encoder.dims,
+    }
+}
+
+impl Encoder {
+    /// Appends the windows of one text, each with the opening and the closing id around it.
+    fn frame(&self, pieces: &[Piece], text: usize, ids: &mut Vec<u32>, windows: &mut Vec<Window>) {
+        for window in windows::cut(pieces, self.window.saturating_sub(2).max(1)) {
+            let start = ids.len();
+            ids.push(self.tokenizer.open);
+            ids.extend(pieces[window].iter().map(|piece| piece.id));
+            ids.push(self.tokenizer.close);
+            windows.push(Window {
+                text,
+                ids: start..ids.len(),
+            });
+        }
+    }
+
+    /// Runs all windows and calls `finish` with the states of each; the results in order.
+    fn run<T: Send>(
+        &self,
+        ids: &[u32],
+        windows: &[Window],
+        finish: impl Fn(&Window, &[States<'_>]) -> T + Sync,
+    ) -> Vec<T> {
+        let lengths: Vec<usize> = windows.iter().map(|window| window.ids.len()).collect();
+        if windows.is_empty() {
+            return Vec::new();
+        }
+        let wanted = self.lanes.count().min(lengths.iter().sum::<usize>() / ROWS_PER_SHARE);
+        let mut taken = self.lanes.take(wanted);
+        let passes = windows::passes(&lengths, PASS, taken.lanes.len());
+        let job = Job {
+            encoder: self,
+            ids,
+            windows,
+            finish: &finish,
+        };
+        if passes.len() == 1 {
+            return job.together(0..windows.len(), &mut taken.lanes);
+        }
+        job.apart(&passes, &mut taken.lanes)
+    }
+
+    fn sum(&self, states: &[States<'_>], _tokens: usize) -> Sums {
+        let mut sums = Sums {
+            embedding: vec![0.0; self.dims],
+            layer4: vec![0.0; self.dims],
+            counts: [0; 2],
+        };
+        for part in states {
+            let last = match self.pooling {
+                Pooling::Mean => part.last,
+                Pooling::First if sums.counts[0] > 0 => &[],
+                Pooling::First => &part.last[..self.dims],
+            };
+            sums.counts[0] += add_rows(last, &mut sums.embedding);
+            sums.counts[1] += add_rows(part.upper, &mut sums.layer4);
+        }
+        sums
+    }
+
+    /// The means of the two tapped layers, without the opening and the closing token.
+    fn token_states(&self, states: &[States<'_>]) -> Vec<f32> {
+        let rows = states.iter().flat_map(|part| {
+            part.lower.chunks_exact(self.dims).zip(part.upper.chunks_exact(self.dims))
+        });
+        let count: usize = states.iter().map(|part| part.lower.len() / self.dims).sum();
+        rows.skip(1)
+            .take(count.saturating_sub(2))
+            .flat_map(|(lower, upper)| lower.iter().zip(upper).map(|(lower, upper)| (lower + upper) / 2.0))
+            .collect()
+    }
+
+    fn combine<'a>(&self, lengths: &[usize], sums: impl Iterator<Item = (&'a Window, &'a Sums)>) -> Vec<Encoding> {
+        let mut encodings: Vec<(Encoding, [usize; 2])> = lengths
+            .iter()
+            .map(|&tokens| {
+                let encoding = Encoding {
+                    embedding: vec![0.0; self.dims],
+                    layer4: vec![0.0; self.dims],
+                    tokens,
+                };
+                (encoding, [0; 2])
+            })
+            .collect();
+        for (window, sums) in sums {
+            let (encoding, counts) = &mut encodings[window.text];
+            add_rows(&sums.embedding, &mut encoding.embedding);
+            add_rows(&sums.layer4, &mut encoding.layer4);
+            counts[0] += sums.counts[0];
+            counts[1] += sums.counts[1];
+        }
+        encodings
+            .into_iter()
+            .map(|(mut encoding, counts)| {
+                let length = encoding.embedding.iter().map(|value| value * value).sum::<f32>().sqrt();
+                scale(&mut encoding.embedding, 1.0 / length.max(f32::MIN_POSITIVE));
+                scale(&mut encoding.layer4, 1.0 / counts[1].max(1) as f32);
+                encoding
+            })
+            .collect()
+    }
+}
+
+/// One call's windows on their way through the model.
+struct Job<'a, F> {
+    encoder: &'a Encoder,
+    ids: &'a [u32],
+    windows: &'a [Window],
+    finish: &'a F,
+}
+
+impl<T: Send, F: Fn(&Window, &[States<'_>]) -> T + Sync> Job<'_, F> {
+    /// Several passes, each on one lane; the lanes take the next one until none is left.
+    fn apart(&self, passes: &[Range<usize>], lanes: &mut [Lane]) -> Vec<T> {
+        let next = AtomicUsize::new(0);
+        let work = |lane: &mut Lane| {
+            let mut done = Vec::new();
+            while let Some(pass) = passes.get(next.fetch_add(1, Ordering::Relaxed)) {
+                done.push((pass.start, self.together(pass.clone(), std::slice::from_mut(lane))));
+            }
+            done
+        };
+        let mut done = match lanes {
+            [only] => work(only),
+            lanes => std::thread::scope(|scope| {
+                let threads: Vec<_> = lanes.iter_mut().map(|lane| scope.spawn(|| work(lane))).collect();
+                let join = |thread: std::thread::ScopedJoinHandle<'_, _>| match thread.join() {
+                    Ok(done) => done,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                };
+                threads.into_iter().flat_map(join).collect()
+            }),
+        };
+        done.sort_unstable_by_key(|(start, _)| *start);
+        done.into_iter().flat_map(|(_, results)| results).collect()
+    }
+
+    /// One pass, its rows split over the lanes.
+    fn together(&self, pass: Range<usize>, lanes: &mut [Lane]) -> Vec<T> {
+        let windows = &self.windows[pass];
+        let sequences: Vec<&[u32]> = windows.iter().map(|window| &self.ids[window.ids.clone()]).collect();
+        let rows: usize = sequences.iter().map(|sequence| sequence.len()).sum();
+        let count = lanes.len().min(rows / ROWS_PER_SHARE).max(1);
+        let mut board = std::mem::take(&mut lanes[0].board);
+        let mut shares: Vec<Share<'_>> = lanes
+            .iter_mut()
+            .take(count)
+            .enumerate()
+            .map(|(index, lane)| Share {
+                rows: rows * index / count..rows * (index + 1) / count,
+                workspace: &mut lane.workspace,
+                pool: &lane.pool,
+            })
+            .collect();
+        let results = self.on_first(&sequences, windows, &mut board, &mut shares);
+        lanes[0].board = board;
+        results
+    }
+
+    fn on_first(&self, sequences: &[&[u32]], windows: &[Window], board: &mut Board, shares: &mut [Share<'_>]) -> Vec<T> {
+        let pool = shares[0].pool;
+        pool.install(|| {
+            self.encoder.graph.forward(sequences, board, shares);
+            let mut start = 0;
+            let finish = |window: &Window| {
+                let rows = start..start + window.ids.len();
+                start = rows.end;
+                let states: Vec<States<'_>> = shares.iter().map(|share| part(share, &rows, self.encoder.dims)).collect();
+                (self.finish)(window, &states)
+            };
+            windows.iter().map(finish).collect()
+        })
+    }
+}
+
+/// The states that a share has of these rows of the pass.
+fn part<'a>(share: &'a Share<'_>, rows: &Range<usize>, dims: usize) -> States<'a> {
+    let from = rows.start.clamp(share.rows.start, share.rows.end) - share.rows.start;
+    let to = rows.end.clamp(share.rows.start, share.rows.end) - share.rows.start;
+    let cells = from * dims..to * dims;
+    let states = share.workspace.states();
+    States {
+        lower: &states.lower[cells.clone()],
+        upper: &states.upper[cells.clone()],
+        last: &states.last[cells],
+    }
+}
+
+/// Adds each row of `rows` to `sum`; returns how many there are.
+fn add_rows(rows: &[f32], sum: &mut [f32]) -> usize {
+    for row in rows.chunks_exact(sum.len()) {
+        sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+    }
+    rows.len() / sum.len()
+}
+
+fn scale(values: &mut [f32], factor: f32) {
+    values.iter_mut().for_each(|value| *value *= factor);
+}

@@ -1,0 +1,266 @@
+//! How soon somebody should look at a message, and why.
+//!
+//! Rules and not a fitted head: a reviewer must be able to see why a message jumped the queue, and danger to
+//! people has to win over any statistics. The intent's priority is where it starts.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use super::words::{Phrases, Word};
+use crate::domain::triage::{Cue, Sentiment, SentimentLabel, Spam, SpamLabel, Urgency, UrgencyLevel};
+
+/// Words that may stand between "by" and "tomorrow".
+const GAP: usize = 2;
+
+/// A very negative label counts from this score down.
+const FURIOUS: f32 = -0.6;
+
+/// What a phrase says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Safety,
+    Fraud,
+    Breach,
+    Legal,
+    Asap,
+    Repeat,
+    Churn,
+    Before,
+    Near,
+    Day,
+    Hours,
+    Event,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Safety => "safety",
+            Self::Fraud => "fraud",
+            Self::Breach => "data_breach",
+            Self::Legal => "legal",
+            Self::Asap => "asap",
+            Self::Repeat => "repeated_contact",
+            Self::Churn => "churn",
+            Self::Before | Self::Near | Self::Day | Self::Hours | Self::Event => "deadline",
+        }
+    }
+
+    fn of(key: &str) -> Option<Self> {
+        Some(match key {
+            "safety" => Self::Safety,
+            "fraud" => Self::Fraud,
+            "breach" => Self::Breach,
+            "legal" => Self::Legal,
+            "asap" => Self::Asap,
+            "repeat" => Self::Repeat,
+            "churn" => Self::Churn,
+            "before" => Self::Before,
+            "near" => Self::Near,
+            "day" => Self::Day,
+            "hours" => Self::Hours,
+            "event" => Self::Event,
+            _ => return None,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    phrases: BTreeMap<String, String>,
+    deadline: BTreeMap<String, String>,
+}
+
+/// A phrase list that isn't one.
+#[derive(Debug, thiserror::Error)]
+pub enum UrgencyError {
+    /// Not TOML of the expected shape.
+    #[error("the list of urgent phrases is not readable")]
+    Syntax(#[from] toml::de::Error),
+    /// A key that no rule reads.
+    #[error("no rule of urgency reads the phrases of {0:?}")]
+    Key(String),
+}
+
+/// The rules with their phrases.
+#[derive(Debug, Clone)]
+pub struct UrgencyRules {
+    phrases: Phrases<Kind>,
+}
+
+/// What else is known of the message.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The priority of its intent; `None` when the intent head abstained.
+    pub priority: Option<(UrgencyLevel, &'a str)>,
+    /// Its mood.
+    pub sentiment: &'a Sentiment,
+    /// Ham or not.
+    pub spam: &'a Spam,
+}
+
+impl UrgencyRules {
+    /// Reads the phrases that come with the program.
+    ///
+    /// # Errors
+    /// When the list is damaged, which a test rules out.
+    pub fn builtin() -> Result<Self, UrgencyError> {
+        Self::parse(include_str!("data/urgency.toml"))
+    }
+
+    /// Reads phrases from TOML.
+    ///
+    /// # Errors
+    /// When the text isn't such a list.
+    pub fn parse(text: &str) -> Result<Self, UrgencyError> {
+        let file: File = toml::from_str(text)?;
+        let mut phrases = Phrases::default();
+        for (key, list) in file.phrases.iter().chain(&file.deadline) {
+            let kind = Kind::of(key).ok_or_else(|| UrgencyError::Key(key.clone()))?;
+            phrases.add_list(list, &kind);
+        }
+        Ok(Self { phrases })
+    }
+
+    /// The urgency of a message with these words.
+    #[must_use]
+    pub fn judge(&self, words: &[Word], context: &Context<'_>) -> Urgency {
+        let found = self.cues(words);
+        let mut reasons: Vec<Cue> = Vec::new();
+        let mut level = match context.priority {
+            Some((priority, intent)) => {
+                reasons.push(Cue { kind: "intent".to_owned(), words: intent.to_owned() });
+                priority
+            }
+            None => UrgencyLevel::Normal,
+        };
+        if context.spam.label == SpamLabel::Spam || context.spam.label == SpamLabel::Phishing {
+            reasons.push(Cue { kind: "not_ham".to_owned(), words: context.spam.label.to_string() });
+            return Urgency { level: UrgencyLevel::Low, reasons };
+        }
+        let furious = context.sentiment.label == SentimentLabel::VeryNegative && context.sentiment.score.get() <= FURIOUS;
+        if furious {
+            reasons.push(Cue { kind: "sentiment".to_owned(), words: context.sentiment.label.to_string() });
+            level = level.max(UrgencyLevel::High);
+        }
+        let has = |kind: Kind| found.iter().any(|(k, _)| *k == kind);
+        let deadline = has(Kind::Near) || has(Kind::Hours);
+        let unhappy = context.sentiment.score.get() <= -0.25;
+        for (kind, words) in &found {
+            let least = match kind {
+                Kind::Safety | Kind::Fraud => UrgencyLevel::Critical,
+                Kind::Legal if deadline || has(Kind::Day) => UrgencyLevel::Critical,
+                Kind::Legal if unhappy => UrgencyLevel::High,
+                Kind::Breach | Kind::Near | Kind::Hours => UrgencyLevel::High,
+                Kind::Asap | Kind::Repeat => UrgencyLevel::High,
+                Kind::Day | Kind::Churn if unhappy && level >= UrgencyLevel::Normal => UrgencyLevel::High,
+                _ => continue,
+            };
+            level = level.max(least);
+            let cue = Cue { kind: kind.name().to_owned(), words: words.clone() };
+            if !reasons.contains(&cue) {
+                reasons.push(cue);
+            }
+        }
+        Urgency { level, reasons }
+    }
+
+    /// The phrases that count, with the words they were found by: those of the list, not of the message.
+    fn cues(&self, words: &[Word]) -> Vec<(Kind, String)> {
+        let hits = self.phrases.find(words);
+        let said = |first: usize, length: usize| {
+            words[first..first + length].iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ")
+        };
+        let mut cues = Vec::new();
+        for hit in &hits {
+            match *hit.value {
+                Kind::Before => {}
+                // "today" alone is no deadline ("did it leave today?"); "by today" is, and so is "the wedding tomorrow".
+                Kind::Near | Kind::Day => {
+                    let opener = hits.iter().filter(|h| matches!(h.value, Kind::Before | Kind::Event)).find(|h| {
+                        let end = h.first + h.length;
+                        (end <= hit.first && hit.first - end <= GAP)
+                            || (*h.value == Kind::Event && h.first >= hit.first && h.first - hit.first <= GAP + 1)
+                    });
+                    if let Some(opener) = opener {
+                        let opening = said(opener.first, opener.length);
+                        cues.push((*hit.value, format!("{opening} … {}", said(hit.first, hit.length))));
+                    }
+                }
+                Kind::Event => {}
+                kind => cues.push((kind, said(hit.first, hit.length))),
+            }
+        }
+        cues
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::words::words;
+    use super::*;
+    use crate::domain::triage::{Polarity, Probability};
+
+    fn judge(text: &str, priority: UrgencyLevel, score: f32, spam: SpamLabel) -> Urgency {
+        let label = if score <= -0.8 { SentimentLabel::VeryNegative } else { SentimentLabel::Neutral };
+        let sentiment =
+            Sentiment { label, score: Polarity::clamped(score), confidence: Probability::clamped(0.8) };
+        let spam = Spam { label: spam, score: Probability::clamped(0.0) };
+        let context = Context { priority: Some((priority, "order_status")), sentiment: &sentiment, spam: &spam };
+        UrgencyRules::builtin().unwrap().judge(&words(text), &context)
+    }
+
+    fn level(text: &str) -> UrgencyLevel {
+        judge(text, UrgencyLevel::Normal, 0.0, SpamLabel::Ham).level
+    }
+
+    #[test]
+    fn danger_and_fraud_are_critical_in_every_language() {
+        for text in [
+            "The battery exploded in my hand",
+            "Das Ladegerät hat gebrannt",
+            "El aparato echa humo",
+            "Le grille-pain a pris feu",
+            "My account was hacked!",
+            "Mi tarjeta robada fue usada",
+        ] {
+            assert_eq!(level(text), UrgencyLevel::Critical, "{text}");
+        }
+    }
+
+    #[test]
+    fn deadlines_need_a_time_that_is_near() {
+        assert_eq!(level("I need it by tomorrow"), UrgencyLevel::High);
+        assert_eq!(level("I am at home today"), UrgencyLevel::Normal);
+        assert_eq!(level("a brand new phone"), UrgencyLevel::Normal);
+        assert_eq!(level("Ich brauche es bis morgen"), UrgencyLevel::High);
+        assert_eq!(level("the wedding is tomorrow"), UrgencyLevel::High);
+        assert_eq!(level("did it leave today?"), UrgencyLevel::Normal);
+        assert_eq!(level("are you open tomorrow"), UrgencyLevel::Normal);
+        assert_eq!(level("can it be here by Friday?"), UrgencyLevel::Normal);
+    }
+
+    #[test]
+    fn mood_law_and_spam_move_the_level() {
+        let ham = SpamLabel::Ham;
+        assert_eq!(judge("useless", UrgencyLevel::Low, -0.9, ham).level, UrgencyLevel::High);
+        assert_eq!(judge("my lawyer will write to you", UrgencyLevel::Normal, -0.5, ham).level, UrgencyLevel::High);
+        assert_eq!(judge("a lawsuit by Monday", UrgencyLevel::Normal, -0.5, ham).level, UrgencyLevel::Critical);
+        let spam = judge("urgent! act now", UrgencyLevel::High, 0.0, SpamLabel::Spam);
+        assert_eq!(spam.level, UrgencyLevel::Low);
+        assert_eq!(spam.reasons.last().unwrap().kind, "not_ham");
+    }
+
+    #[test]
+    fn reasons_name_the_words() {
+        let urgency = judge("please answer asap, I fly by tomorrow", UrgencyLevel::Low, 0.0, SpamLabel::Ham);
+        let said: Vec<String> = urgency.reasons.iter().map(|r| format!("{}: {}", r.kind, r.words)).collect();
+        assert_eq!(said, ["intent: order_status", "asap: asap", "deadline: by … tomorrow"]);
+    }
+
+    #[test]
+    fn a_key_without_a_rule_is_refused() {
+        assert!(matches!(UrgencyRules::parse("[phrases]\nx = \"y\"\n[deadline]"), Err(UrgencyError::Key(_))));
+    }
+}

@@ -1,0 +1,225 @@
+//! Payment card numbers: 12–19 digits that pass Luhn's check, scored by whether a card scheme
+//! gives out such numbers and whether they are grouped as on a card.
+//!
+//! One random number in ten passes Luhn, so digits alone are not enough: an article code of
+//! thirteen digits is masked only beside a word like "card".
+
+use std::ops::Range;
+
+use super::candidate::Candidate;
+use super::context::{ContextWords, Leaning, REFERENCE_NUMBERS, WordSet, leaning, raised};
+use super::recognizer::Recognizer;
+use super::source::{Clues, Source};
+use crate::domain::masking::Entity;
+
+const DIGITS: std::ops::RangeInclusive<usize> = 12..=19;
+/// A card is printed in at most five groups.
+const MAX_GROUPS: usize = 5;
+
+static WORDS: ContextWords = ContextWords {
+    speaks_for: WordSet::new(
+        "amex card carta carte cartão cc credit debit diners discover jcb kaart karte kartennummer \
+        kort kreditkarte kreditkartennummer maestro mastercard tarjeta visa",
+    ),
+    against: &REFERENCE_NUMBERS,
+};
+
+pub(super) struct Card;
+
+impl Recognizer for Card {
+    fn entity(&self) -> &Entity {
+        const { &Entity::CREDIT_CARD }
+    }
+
+    fn may_match(&self, clues: &Clues) -> bool {
+        clues.digits >= *DIGITS.start()
+    }
+
+    fn find(&self, source: &Source<'_>, out: &mut Vec<Candidate>) {
+        for cluster in source.clusters() {
+            let mut first = 0;
+            while first < cluster.len() {
+                first += match card_at(source, &cluster[first..]) {
+                    Some((groups, card)) => {
+                        out.push(card);
+                        groups
+                    }
+                    None => 1,
+                };
+            }
+        }
+    }
+}
+
+/// The card that begins with the first of `groups`, and how many groups it takes.
+fn card_at(source: &Source<'_>, groups: &[Range<usize>]) -> Option<(usize, Candidate)> {
+    let longest = alike(source.text(), groups);
+    (1..=longest).rev().find_map(|count| {
+        let range = groups[0].start..groups[count - 1].end;
+        let grouping: Vec<usize> = groups[..count].iter().map(ExactSizeIterator::len).collect();
+        let total: usize = grouping.iter().sum();
+        if !DIGITS.contains(&total) || !is_card_grouping(&grouping) || !source.stands_alone(&range)
+        {
+            return None;
+        }
+        let digits: String =
+            source.text()[range.clone()].chars().filter(char::is_ascii_digit).collect();
+        if !passes_luhn(&digits) || digits.bytes().all(|b| b == b'0') {
+            return None;
+        }
+        let base = base_score(&digits, count > 1);
+        let (word, score) = match leaning(source.text(), &range, &WORDS) {
+            Leaning::For(word, _) => (Some(word), raised(base)),
+            Leaning::Against if count == 1 => (None, base / 2.0),
+            Leaning::Against | Leaning::None => (None, base),
+        };
+        // A number no scheme gives out needs a word for it.
+        (word.is_some() || base > 0.0).then(|| {
+            let card = Candidate::new(range, Entity::CREDIT_CARD, base, "card");
+            (count, card.checked("luhn").in_context(word, score))
+        })
+    })
+}
+
+/// How many groups follow each other with the same separator. A line break counts as a space, as
+/// mail programs break long lines.
+fn alike(text: &str, groups: &[Range<usize>]) -> usize {
+    let separator = |i: usize| {
+        let gap = text[groups[i].end..groups[i + 1].start].trim_ascii();
+        matches!(gap, "" | "-" | ".").then_some(gap)
+    };
+    let same = (0..groups.len().min(MAX_GROUPS) - 1)
+        .take_while(|&i| separator(i).is_some() && separator(i) == separator(0));
+    1 + same.count()
+}
+
+/// Digits as printed: in one piece, in fours with a shorter or longer rest, or 4-6-5 and 4-6-4.
+fn is_card_grouping(lengths: &[usize]) -> bool {
+    match lengths {
+        [_] => true,
+        [4, 6, 4 | 5] => true,
+        [first @ .., last] => {
+            first.len() >= 2 && first.iter().all(|&n| n == 4) && (1..=7).contains(last)
+        }
+        [] => false,
+    }
+}
+
+/// The check digit of ISO/IEC 7812-1, annex B. `digits` must be ASCII digits.
+pub(super) fn passes_luhn(digits: &str) -> bool {
+    let sum: u32 = digits
+        .bytes()
+        .rev()
+        .enumerate()
+        .map(|(i, b)| {
+            let d = u32::from(b - b'0') << (i % 2);
+            if d > 9 { d - 9 } else { d }
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+/// How likely a number that passed Luhn is a card, without context.
+fn base_score(digits: &str, grouped: bool) -> f32 {
+    match (scheme(digits), grouped) {
+        (Some(_), true) => 0.9,
+        // Lengths that codes of goods, devices and clocks have as well.
+        (Some(Rarity::Common), false) if digits.len() == 16 => 0.8,
+        (Some(Rarity::Common), false) => 0.6,
+        (Some(Rarity::Rare), false) => 0.3,
+        (None, true) => 0.3,
+        (None, false) => 0.0,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rarity {
+    Common,
+    /// Few cards of the scheme have this length, and many other numbers do.
+    Rare,
+}
+
+/// Whether a card scheme gives out numbers with this prefix and length (public issuer ranges).
+fn scheme(digits: &str) -> Option<Rarity> {
+    let prefix = |n: usize| digits.get(..n).and_then(|p| p.parse::<u32>().ok()).unwrap_or_default();
+    let (p2, p3, p4, p6) = (prefix(2), prefix(3), prefix(4), prefix(6));
+    let len = digits.len();
+    match (p2, len) {
+        // Visa
+        (40..=49, 16 | 19) => Some(Rarity::Common),
+        (40..=49, 13) => Some(Rarity::Rare),
+        // Mastercard
+        (51..=55, 16) => Some(Rarity::Common),
+        (22..=27, 16) if (2221..=2720).contains(&p4) => Some(Rarity::Common),
+        // American Express
+        (34 | 37, 15) => Some(Rarity::Common),
+        // Diners Club
+        (36 | 38 | 39, 14..=19) => Some(Rarity::Common),
+        (30, 14..=19) if matches!(p3, 300..=305 | 309) => Some(Rarity::Common),
+        // JCB, and its older numbers of 15 digits
+        (35, 16..=19) if (3528..=3589).contains(&p4) => Some(Rarity::Common),
+        (21 | 18, 15) if matches!(p4, 2131 | 1800) => Some(Rarity::Rare),
+        // Discover, UnionPay, RuPay, Verve
+        (60 | 62 | 64 | 65 | 81 | 82, 16..=19) => Some(Rarity::Common),
+        // Mir, Troy
+        (22, 16..=19) if (2200..=2205).contains(&p4) => Some(Rarity::Common),
+        (97, 16) if p4 == 9792 => Some(Rarity::Common),
+        // Maestro and Dankort
+        (50 | 56..=69, 16..=19) => Some(Rarity::Common),
+        (50 | 56..=69, 12..=15) => Some(Rarity::Rare),
+        // UATP
+        (10..=19, 15) if p6 >= 100_000 => Some(Rarity::Rare),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<(String, f32)> {
+        let source = Source::new(text, None);
+        let mut out = Vec::new();
+        Card.find(&source, &mut out);
+        out.into_iter().map(|c| (text[c.range].to_owned(), c.score)).collect()
+    }
+
+    #[test]
+    fn finds_cards_however_grouped() {
+        for card in [
+            "4111111111111111",
+            "4012-8888-8888-1881",
+            "4012 8888 8888 1881",
+            "3714 496353 98431",
+            "4012 8888\n8888 1881",
+            "3056 930902 5904",
+            "4222 2222 2222 2",
+        ] {
+            let text = format!("see {card}, thanks");
+            assert_eq!(
+                found(&text).first().map(|f| (f.0.as_str(), f.1 > 0.5)),
+                Some((card, true)),
+                "{card}"
+            );
+        }
+        assert_eq!(found("1234 4012 8888 8888 1881").len(), 1);
+        assert_eq!(found("4012888888881881 4012 8888 8888 1881").len(), 2);
+    }
+
+    #[test]
+    fn other_numbers_need_a_word() {
+        let score = |t: &str| found(t).first().map_or(0.0, |f| f.1);
+        assert!(score("code 4006381333931") < 0.4, "an article code that passes Luhn");
+        assert!(score("my card 4222222222222") >= 0.5);
+        assert!(score("9999999999999995") < 0.4 && score("card 9999999999999995") >= 0.4);
+        for text in [
+            "4111111111111112",
+            "x4111111111111111",
+            "4111 1111 11111111",
+            "0000000000000000",
+            "41111111111111111111",
+        ] {
+            assert!(found(text).is_empty(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Names and addresses that are known beforehand: those of the thread's participants, as their
+//! mail headers or profiles give them.
+
+use std::collections::HashSet;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use super::candidate::Candidate;
+use super::context::WordSet;
+use super::source::Source;
+use crate::domain::masking::Entity;
+
+/// Shortest name that is looked for; shorter ones are words of some language.
+const MIN_LETTERS: usize = 3;
+
+/// Words in display names that are not a person's, and given names that are everyday words even
+/// with a capital at the start of a sentence.
+static COMMON: WordSet = WordSet::new(
+    "admin april art august bill billing bot care chat company contact customer drew faith frank \
+    gmbh grace grant help helpdesk hope inc info joy june llc ltd mail mark may miles news noreply \
+    notifications office pat reply rich rob rose sales service services shop store sue support \
+    system team the victor will",
+);
+
+/// One thing to look for.
+struct Needle {
+    entity: Entity,
+    /// Part of a name: only with its capital, as `Baker` is also a baker.
+    cased: bool,
+}
+
+/// Finds the given display names and addresses wherever they stand as whole words, in any case; of
+/// a name with several words also each word that is long enough and no everyday word, as
+/// written or in capitals.
+pub(super) fn find(source: &Source<'_>, known: &[&str], out: &mut Vec<Candidate>) {
+    let (patterns, needles) = needles(known);
+    if patterns.is_empty() {
+        return;
+    }
+    let (text, lower) = (source.text(), Lowered::new(source.text()));
+    let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&patterns);
+    // Too many participants for an automaton do not exist; without one nothing is found.
+    let Ok(automaton) = automaton else { return };
+    for hit in automaton.find_iter(&lower.text) {
+        let Some(range) = lower.to_source(hit.range()) else { continue };
+        let needle = &needles[hit.pattern().as_usize()];
+        let written = &text[range.clone()];
+        let cased = !needle.cased || written.starts_with(char::is_uppercase);
+        if cased && source.stands_alone(&range) {
+            out.push(Candidate::new(range, needle.entity.clone(), 0.95, "known"));
+        }
+    }
+}
+
+fn needles(known: &[&str]) -> (Vec<String>, Vec<Needle>) {
+    let mut seen = HashSet::new();
+    let mut patterns = Vec::new();
+    let mut needles = Vec::new();
+    let mut add = |text: &str, entity: Entity, cased: bool| {
+        let pattern = text.to_lowercase();
+        if seen.insert(pattern.clone()) {
+            patterns.push(pattern);
+            needles.push(Needle { entity, cased });
+        }
+    };
+    for name in known {
+        let name = name.trim().trim_matches(['"', '\'']);
+        if let Some((local, _)) = name.split_once('@') {
+            if !local.is_empty() && !name.contains(char::is_whitespace) {
+                add(name, Entity::EMAIL_ADDRESS, false);
+            }
+            continue;
+        }
+        let words: Vec<&str> =
+            name.split(|c: char| c.is_whitespace() || c == ',').filter(|w| !w.is_empty()).collect();
+        let common = |w: &str| COMMON.contains(&w.to_lowercase());
+        let is_name = |w: &&&str| {
+            w.chars().filter(|c| c.is_alphabetic()).count() >= MIN_LETTERS
+                && !common(w)
+                && w.chars().all(in_names)
+        };
+        if words.is_empty() || words.iter().filter(is_name).count() == 0 {
+            continue;
+        }
+        // "Acme Support" is nobody; neither it nor "Acme" is masked as a person.
+        if words.iter().any(|w| is_role(&w.to_lowercase())) {
+            continue;
+        }
+        if words.len() > 1 {
+            add(name, Entity::PERSON, false);
+        }
+        for word in words.iter().filter(is_name) {
+            add(word, Entity::PERSON, true);
+        }
+        // "Smith, Anna" signs as "Anna Smith".
+        if let Some((last, first)) = name.split_once(',') {
+            add(&format!("{} {}", first.trim(), last.trim()), Entity::PERSON, false);
+        }
+    }
+    (patterns, needles)
+}
+
+fn in_names(c: char) -> bool {
+    c.is_alphabetic() || matches!(c, '-' | '\'' | '’' | '.' | '\u{300}'..='\u{36F}')
+}
+
+fn is_role(word: &str) -> bool {
+    static ROLES: WordSet = WordSet::new(
+        "admin billing bot care company customer gmbh helpdesk inc info llc ltd noreply \
+        notifications sales service services shop store support system team",
+    );
+    ROLES.contains(word.trim_end_matches('.'))
+}
+
+/// Lower-cased text with the way back, as lower-casing can change lengths.
+struct Lowered {
+    text: String,
+    /// For each byte of `text`: where its character begins in the source, and where it ends.
+    origin: Option<Vec<(usize, usize)>>,
+}
+
+impl Lowered {
+    fn new(source: &str) -> Self {
+        if source.is_ascii() {
+            return Self { text: source.to_ascii_lowercase(), origin: None };
+        }
+        let mut text = String::with_capacity(source.len());
+        let mut origin = Vec::with_capacity(source.len());
+        for (at, c) in source.char_indices() {
+            text.extend(c.to_lowercase());
+            origin.resize(text.len(), (at, at + c.len_utf8()));
+        }
+        Self { text, origin: Some(origin) }
+    }
+
+    fn to_source(&self, range: std::ops::Range<usize>) -> Option<std::ops::Range<usize>> {
+        match &self.origin {
+            None => Some(range),
+            Some(origin) => {
+                Some(origin.get(range.start)?.0..origin.get(range.end.checked_sub(1)?)?.1)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str, known: &[&str]) -> Vec<String> {
+        let source = Source::new(text, None);
+        let mut out = Vec::new();
+        find(&source, known, &mut out);
+        out.into_iter().map(|c| text[c.range].to_owned()).collect()
+    }
+
+    #[test]
+    fn whole_words_in_any_case() {
+        let known = ["Anna Smith", "ANNA@example.com"];
+        assert_eq!(
+            found(
+                "anna smith, Anna or SMITH; annals of Smithers, anna@EXAMPLE.com, a smith",
+                &known
+            ),
+            ["anna smith", "Anna", "SMITH", "anna@EXAMPLE.com"]
+        );
+        assert_eq!(found("ÉLODIE İpek élodie", &["Élodie Dupont"]), ["ÉLODIE"]);
+        assert_eq!(found("yours, Anna Smith", &["Smith, Anna"]), ["Anna Smith"]);
+    }
+
+    #[test]
+    fn roles_and_everyday_words_are_not_names() {
+        assert!(
+            found("Acme support: the Team will", &["Acme Support", "Team", "The", ""]).is_empty()
+        );
+        assert_eq!(
+            found("Will Baker will come. Will he? Baker", &["Will Baker"]),
+            ["Will Baker", "Baker"]
+        );
+        assert!(found("Jo is here", &["Jo"]).is_empty());
+    }
+}

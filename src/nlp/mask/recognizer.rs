@@ -1,0 +1,21 @@
+//! What every family of recognizers is to the masker.
+
+use super::candidate::Candidate;
+use super::source::{Clues, Source};
+use crate::domain::masking::Entity;
+
+/// Finds one type of personal data.
+///
+/// A recognizer matches loosely, then checks what stands around the match and what its digits say,
+/// and only then gives a score. It must take time linear in the text, whatever the text is.
+pub(super) trait Recognizer: Send + Sync {
+    /// The type it reports; it is not asked when that type is not wanted.
+    fn entity(&self) -> &Entity;
+
+    /// Whether a text with these bytes can hold a match. Decides on the common case, a text
+    /// without any, so it must be cheap and must never be wrong when it says no.
+    fn may_match(&self, clues: &Clues) -> bool;
+
+    /// Adds what it finds. Finds may overlap each other; offsets are bytes of `source.text()`.
+    fn find(&self, source: &Source<'_>, out: &mut Vec<Candidate>);
+}

@@ -1,0 +1,12 @@
+//! Text in, values out: no IO but the loading of models, no clock, no database.
+
+pub mod chunk;
+pub mod clean;
+pub mod encoder;
+pub mod ground;
+pub mod heads;
+pub mod html;
+pub mod lexical;
+pub mod mask;
+pub mod quote;
+pub mod sentence;

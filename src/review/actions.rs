@@ -1,0 +1,399 @@
+//! What a person can do to a review. Each action is one transaction under the tenant's lock: read,
+//! ask the state machine, write with the revision that was read, note it in the audit log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::content::{self, Signable};
+use super::ReviewError;
+use crate::domain::approval::{Approver, Digest};
+use crate::domain::audit::Actor;
+use crate::domain::ids::{ApprovalId, Micros, ReviewId, TenantId, UserId};
+use crate::domain::review::{Event, Role, State};
+use crate::pipeline::answer::{self, StoredDetail};
+use crate::pipeline::masking::Masking;
+use crate::store::approval::Approval;
+use crate::store::draft::Draft;
+use crate::store::job::{self, Kind};
+use crate::store::review::{self, Review};
+use crate::store::{Store, Tx, approval, audit, draft, tenant, thread};
+
+type Result<T> = std::result::Result<T, ReviewError>;
+
+/// Longest text that a person may write as a reply, in characters.
+pub const MAX_REPLY: usize = 50_000;
+
+/// Longest subject, in characters.
+const MAX_SUBJECT: usize = 300;
+
+/// What a person wrote.
+#[derive(Clone, Copy)]
+pub struct Written<'a> {
+    /// The reply, with placeholders for masked values.
+    pub text: &'a str,
+    /// Another subject, on channels that have one.
+    pub subject: Option<&'a str>,
+}
+
+/// The person at the desk.
+#[derive(Debug, Clone)]
+pub struct Reviewer {
+    /// Whose data.
+    pub tenant: TenantId,
+    /// Who.
+    pub user: UserId,
+    /// What they may do.
+    pub role: Role,
+}
+
+impl Reviewer {
+    fn actor(&self) -> Actor {
+        Actor::User(self.user.clone())
+    }
+}
+
+/// The desk: does what reviewers ask.
+#[derive(Clone)]
+pub struct Desk {
+    store: Store,
+    masking: Arc<Masking>,
+    hold: Duration,
+    claim: Duration,
+}
+
+struct Open {
+    tx: Tx,
+    review: Review,
+    now: Micros,
+}
+
+impl Desk {
+    /// A desk over a store.
+    pub fn new(store: Store, masking: Arc<Masking>, config: &crate::config::Review) -> Self {
+        Self {
+            store,
+            masking,
+            hold: Duration::from_secs(config.hold_s),
+            claim: Duration::from_secs(config.claim_minutes * 60),
+        }
+    }
+
+    async fn open(&self, who: &Reviewer, id: &ReviewId) -> Result<Open> {
+        let mut tx = self.store.db.begin().await?;
+        tenant::lock(&mut tx, &who.tenant).await?;
+        let review = review::get(&mut tx, &who.tenant, id).await?;
+        let now = self.store.db.now(&mut tx).await?;
+        if review.state == State::Escalated && who.role < Role::Lead {
+            return Err(ReviewError::Forbidden("an escalated review needs a lead"));
+        }
+        Ok(Open { tx, review, now })
+    }
+
+    /// Refuses when somebody else holds a claim that still runs.
+    fn not_claimed_by_another(o: &Open, who: &Reviewer) -> Result<()> {
+        match (&o.review.claimed_by, o.review.claim_until) {
+            (Some(owner), Some(until)) if *owner != who.user && until > o.now => {
+                Err(ReviewError::Changed {
+                    code: "claimed",
+                    what: format!("claimed by somebody else until {}", until.rfc3339()),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn close(&self, who: &Reviewer, mut o: Open, action: &str, detail: Value) -> Result<Review> {
+        review::update(&self.store, &mut o.tx, &who.tenant, &o.review).await?;
+        let object = format!("review:{}", o.review.id);
+        audit::append(&self.store, &mut o.tx, &who.tenant, &who.actor(), action, object, detail).await?;
+        o.tx.commit().await?;
+        o.review.revision += 1;
+        Ok(o.review)
+    }
+
+    /// Takes the lease on a review, or renews one's own.
+    ///
+    /// # Errors
+    /// [`ReviewError::Changed`] (`claimed`) when somebody else holds it.
+    pub async fn claim(&self, who: &Reviewer, id: &ReviewId) -> Result<Review> {
+        let mut o = self.open(who, id).await?;
+        Self::not_claimed_by_another(&o, who)?;
+        o.review.state.on(Event::Park)?;
+        o.review.claimed_by = Some(who.user.clone());
+        o.review.claim_until = Some(o.now.plus(self.claim));
+        self.close(who, o, "review.claimed", json!({})).await
+    }
+
+    /// Gives the lease back.
+    ///
+    /// # Errors
+    /// [`ReviewError::Changed`] (`claimed`) when it is somebody else's.
+    pub async fn release(&self, who: &Reviewer, id: &ReviewId) -> Result<Review> {
+        let mut o = self.open(who, id).await?;
+        Self::not_claimed_by_another(&o, who)?;
+        o.review.claimed_by = None;
+        o.review.claim_until = None;
+        self.close(who, o, "review.released", json!({})).await
+    }
+
+    /// Hides a review until a time.
+    ///
+    /// # Errors
+    /// When it no longer waits for a person, or `until` isn't in the future.
+    pub async fn snooze(&self, who: &Reviewer, id: &ReviewId, until: Micros) -> Result<Review> {
+        let mut o = self.open(who, id).await?;
+        Self::not_claimed_by_another(&o, who)?;
+        o.review.state.on(Event::Park)?;
+        if until <= o.now || until > o.now.plus(Duration::from_secs(366 * 86_400)) {
+            return Err(ReviewError::Invalid("snooze until a time within the next year".into()));
+        }
+        o.review.snoozed_until = Some(until);
+        o.review.claimed_by = None;
+        o.review.claim_until = None;
+        self.close(who, o, "review.snoozed", json!({"until": until.rfc3339()})).await
+    }
+
+    /// Gives a review to a person, or to nobody.
+    ///
+    /// # Errors
+    /// When it no longer waits for a person.
+    pub async fn assign(&self, who: &Reviewer, id: &ReviewId, to: Option<UserId>) -> Result<Review> {
+        let mut o = self.open(who, id).await?;
+        o.review.state.on(Event::Park)?;
+        let detail = json!({"to": to});
+        o.review.assigned_to = to;
+        self.close(who, o, "review.assigned", detail).await
+    }
+
+    /// Decides against an answer.
+    ///
+    /// # Errors
+    /// When it no longer waits for a person, or somebody else holds it.
+    pub async fn reject(&self, who: &Reviewer, id: &ReviewId, reason: &str) -> Result<Review> {
+        self.end(who, id, Event::Reject, "review.rejected", reason).await
+    }
+
+    /// Asks for a lead.
+    ///
+    /// # Errors
+    /// When it no longer waits for a person, or somebody else holds it.
+    pub async fn escalate(&self, who: &Reviewer, id: &ReviewId, note: &str) -> Result<Review> {
+        self.end(who, id, Event::Escalate, "review.escalated", note).await
+    }
+
+    async fn end(
+        &self,
+        who: &Reviewer,
+        id: &ReviewId,
+        event: Event,
+        action: &str,
+        reason: &str,
+    ) -> Result<Review> {
+        let mut o = self.open(who, id).await?;
+        Self::not_claimed_by_another(&o, who)?;
+        let from = o.review.state;
+        o.review.state = from.on(event)?;
+        // A note may name a person: it is masked like any text, and not written into the log.
+        let note: String = reason.trim().chars().take(500).collect();
+        let note = self.masking.mask_note(&note);
+        o.review.outcome = (!note.is_empty()).then_some(note);
+        o.review.claimed_by = None;
+        o.review.claim_until = None;
+        let detail = audit::moved(from.as_str(), o.review.state.as_str());
+        self.close(who, o, action, detail).await
+    }
+
+    /// Signs what the client saw. `seen` is the digest that the page showed; it must be the digest
+    /// of what would be sent now.
+    ///
+    /// # Errors
+    /// [`ReviewError::Changed`] when the digest differs, the thread has moved, somebody else holds
+    /// the claim or has signed; [`ReviewError::State`] when there is nothing to sign.
+    pub async fn approve(&self, who: &Reviewer, id: &ReviewId, seen: &Digest) -> Result<Review> {
+        let mut o = self.open(who, id).await?;
+        Self::not_claimed_by_another(&o, who)?;
+        self.sign(who, &mut o, seen).await?;
+        let detail = json!({"digest": seen, "approval": o.review.approval});
+        self.close(who, o, "review.approved", detail).await
+    }
+
+    async fn sign(&self, who: &Reviewer, o: &mut Open, seen: &Digest) -> Result<()> {
+        let next = o.review.state.on(Event::Approve { hold: !self.hold.is_zero() })?;
+        let s = content::signable(&self.store, &mut o.tx, &who.tenant, &o.review).await?;
+        if !content::thread_unmoved(&s.thread, &o.review) {
+            return Err(ReviewError::Changed {
+                code: "thread_moved",
+                what: "the conversation has moved on since this draft was made".into(),
+            });
+        }
+        if s.digest != *seen {
+            return Err(ReviewError::Changed {
+                code: "digest_changed",
+                what: format!("you signed {} but the reply is now {}", seen.short(), s.digest.short()),
+            });
+        }
+        refuse_unknown(&s)?;
+        let approval = Approval {
+            id: ApprovalId::from_uuid(self.store.host.uuid()),
+            review: o.review.id.clone(),
+            digest: s.digest.clone(),
+            live: true,
+            approver: Approver::Person(who.user.clone()),
+            created_at: self.store.host.now(),
+        };
+        approval::create(&self.store, &mut o.tx, &who.tenant, &approval, &s.customer, &s.content)
+            .await?;
+        let due = o.now.plus(self.hold);
+        job::enqueue(&self.store, &mut o.tx, &who.tenant, Kind::Send, approval.id.as_str(), due)
+            .await?;
+        o.review.state = next;
+        o.review.approval = Some(approval.id);
+        o.review.hold_until = Some(due);
+        o.review.claimed_by = None;
+        o.review.claim_until = None;
+        Ok(())
+    }
+
+    /// Takes a signature back during the hold.
+    ///
+    /// # Errors
+    /// [`ReviewError::State`] when nothing is held any more.
+    pub async fn undo(&self, who: &Reviewer, id: &ReviewId) -> Result<Review> {
+        let mut o = self.open(who, id).await?;
+        let next = o.review.state.on(Event::Undo)?;
+        self.void(&mut o, who, "undone").await?;
+        o.review.state = next;
+        self.close(who, o, "review.undone", json!({})).await
+    }
+
+    async fn void(&self, o: &mut Open, who: &Reviewer, why: &str) -> Result<()> {
+        if let Some(id) = o.review.approval.take() {
+            approval::void(&self.store, &mut o.tx, &who.tenant, &id, why).await?;
+        }
+        o.review.hold_until = None;
+        Ok(())
+    }
+
+    /// Saves a person's version of the draft as its next revision. A signature that stands is
+    /// voided. With `sign`, the new text is signed in the same transaction.
+    ///
+    /// # Errors
+    /// [`ReviewError::Changed`] when `revision` isn't the review's any more.
+    pub async fn edit(
+        &self,
+        who: &Reviewer,
+        id: &ReviewId,
+        revision: i64,
+        written: &Written<'_>,
+        sign: bool,
+    ) -> Result<Review> {
+        let text = written.text.replace("\r\n", "\n");
+        let text = text.trim();
+        if text.is_empty() || text.chars().count() > MAX_REPLY {
+            return Err(ReviewError::Invalid(format!(
+                "a reply has 1 to {MAX_REPLY} characters, this one has {}",
+                text.chars().count()
+            )));
+        }
+        let mut o = self.open(who, id).await?;
+        Self::not_claimed_by_another(&o, who)?;
+        if o.review.revision != revision {
+            return Err(ReviewError::Changed {
+                code: "revision_changed",
+                what: format!(
+                    "you edited revision {revision} but the review is at {}",
+                    o.review.revision
+                ),
+            });
+        }
+        let next = o.review.state.on(Event::Edit)?;
+        self.void(&mut o, who, "edited").await?;
+        o.review.state = next;
+        self.write_revision(who, &mut o, text, written.subject).await?;
+        let mut detail = json!({"draft_revision": o.review.draft_revision});
+        if sign {
+            let s = content::signable(&self.store, &mut o.tx, &who.tenant, &o.review).await?;
+            self.sign(who, &mut o, &s.digest).await?;
+            detail = json!({"draft_revision": o.review.draft_revision, "digest": s.digest,
+                "approval": o.review.approval});
+        }
+        let action = if sign { "review.edited_and_approved" } else { "review.edited" };
+        self.close(who, o, action, detail).await
+    }
+
+    async fn write_revision(
+        &self,
+        who: &Reviewer,
+        o: &mut Open,
+        text: &str,
+        subject: Option<&str>,
+    ) -> Result<()> {
+        let old =
+            draft::get(&mut o.tx, &who.tenant, &o.review.draft, o.review.draft_revision).await?;
+        let t = thread::get(&mut o.tx, &who.tenant, &o.review.thread).await?;
+        let public = answer::public_texts(&old.passages)?;
+        let body = self
+            .masking
+            .remask_in_thread(&self.store, &mut o.tx, &who.tenant, &t, text, &public)
+            .await?;
+        let earlier: StoredDetail = serde_json::from_str(&old.detail)?;
+        let subject = match subject.map(str::trim).filter(|s| !s.is_empty()) {
+            Some(s) => {
+                let line: String = s.split_whitespace().collect::<Vec<_>>().join(" ");
+                let line: String = line.chars().take(MAX_SUBJECT).collect();
+                let masked = self
+                    .masking
+                    .remask_in_thread(&self.store, &mut o.tx, &who.tenant, &t, &line, &public)
+                    .await?;
+                Some(masked.as_stored().to_owned())
+            }
+            None => earlier.subject,
+        };
+        // A person's words are theirs: the machine's sentence verdicts no longer apply.
+        let detail = StoredDetail { edited: true, subject, language: earlier.language, ..StoredDetail::default() };
+        let next = Draft {
+            revision: old.revision + 1,
+            author: format!("person:{}", who.user),
+            body: body.as_stored().to_owned(),
+            detail: serde_json::to_string(&detail)?,
+            prompt_hash: None,
+            ..old
+        };
+        draft::put(&self.store, &mut o.tx, &who.tenant, &next).await?;
+        o.review.draft_revision = next.revision;
+        Ok(())
+    }
+
+    /// Settles a send whose outcome is unknown: a person looked and says whether it arrived.
+    ///
+    /// # Errors
+    /// [`ReviewError::State`] when it isn't unknown.
+    pub async fn settle(&self, who: &Reviewer, id: &ReviewId, arrived: bool) -> Result<Review> {
+        let mut o = self.open(who, id).await?;
+        if o.review.state != State::Unknown {
+            o.review.state.on(Event::LoseTrack)?;
+        }
+        let event = if arrived { Event::Receipt } else { Event::Refuse };
+        o.review.state = o.review.state.on(event)?;
+        if let Some(a) = &o.review.approval
+            && let Some(s) = crate::store::send::of_approval(&mut o.tx, &who.tenant, a).await?
+        {
+            let end = if arrived { "sent" } else { "failed" };
+            crate::store::send::finish(&self.store, &mut o.tx, &who.tenant, &s.id, end, None).await?;
+        }
+        self.close(who, o, "review.settled", json!({"arrived": arrived})).await
+    }
+
+}
+
+/// A reply with a placeholder that names nothing must not go out: the customer would read it.
+fn refuse_unknown(s: &Signable) -> Result<()> {
+    match s.body.unknown.first() {
+        Some(word) => Err(ReviewError::Invalid(format!(
+            "the reply holds `{word}`, which stands for nothing in this conversation"
+        ))),
+        None => Ok(()),
+    }
+}

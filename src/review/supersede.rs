@@ -1,0 +1,40 @@
+//! What makes a reply pointless: a newer message, an edit or deletion, an answer from elsewhere.
+
+use serde_json::json;
+use sqlx::AnyConnection;
+
+use crate::domain::audit::Actor;
+use crate::domain::ids::{TenantId, ThreadId};
+use crate::domain::review::Event;
+use crate::store::{self, Store, approval, audit, review};
+
+/// Supersedes whatever of the thread is pending, approved or held, and voids its approval. What is
+/// being sent already stays. The caller holds the tenant's lock. Returns how many.
+///
+/// # Errors
+/// Store errors.
+pub async fn thread(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    thread: &ThreadId,
+    why: &str,
+) -> store::Result<usize> {
+    let mut n = 0;
+    for mut r in review::of_thread(c, tenant, thread).await? {
+        let Ok(next) = r.state.on(Event::Supersede) else { continue };
+        let from = r.state;
+        if let Some(id) = r.approval.take() {
+            approval::void(store, c, tenant, &id, why).await?;
+        }
+        r.state = next;
+        r.outcome = Some(why.to_owned());
+        r.hold_until = None;
+        review::update(store, c, tenant, &r).await?;
+        let detail = json!({"from": from.as_str(), "why": why});
+        audit::append(store, c, tenant, &Actor::System, "review.superseded", format!("review:{}", r.id), detail)
+            .await?;
+        n += 1;
+    }
+    Ok(n)
+}

@@ -1,0 +1,198 @@
+//! Chunks: the truth that every search index is a cache of. Each change takes the next number of
+//! the tenant's sequence; an index asks for what came after the number it has.
+
+use sqlx::AnyConnection;
+
+use super::{Error, Result, Store, parse, q, tenant};
+use crate::domain::ids::{ChunkId, TenantId};
+
+/// A chunk to be stored.
+#[derive(Debug, Clone)]
+pub struct NewChunk {
+    /// Byte offsets into the source's text.
+    pub start: usize,
+    /// End of the range.
+    pub end: usize,
+    /// Masked (message) or public (article) text.
+    pub body: String,
+    /// `dims` values, L2-normalised.
+    pub embedding: Vec<f32>,
+}
+
+/// A chunk as an index follows it.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Its number in the tenant's sequence.
+    pub seq: i64,
+    /// The chunk.
+    pub id: ChunkId,
+    /// `message` or `article`.
+    pub kind: String,
+    /// The message's or article's id.
+    pub source: String,
+    /// Text and embedding; none when it was deleted.
+    pub content: Option<(String, Vec<f32>)>,
+}
+
+/// Replaces the chunks of a source.
+///
+/// # Errors
+/// Database errors.
+pub async fn replace(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    kind: &'static str,
+    source: &str,
+    encoder: &str,
+    chunks: &[NewChunk],
+) -> Result<()> {
+    remove(c, tenant, kind, source).await?;
+    if chunks.is_empty() {
+        return Ok(());
+    }
+    let first = tenant::next_changes(c, tenant, count(chunks.len())).await?;
+    for (i, k) in (0i64..).zip(chunks) {
+        q("insert into chunk (tenant_id, id, kind, source_id, seq, start_at, end_at, body,
+             embedding, encoder, change_seq)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
+        .bind(tenant.as_str().to_owned())
+        .bind(store.host.uuid().hyphenated().to_string())
+        .bind(kind)
+        .bind(source.to_owned())
+        .bind(i)
+        .bind(count(k.start))
+        .bind(count(k.end))
+        .bind(k.body.clone())
+        .bind(to_bytes(&k.embedding))
+        .bind(encoder.to_owned())
+        .bind(first + i)
+        .execute(&mut *c)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Removes the chunks of a source: the rows stay as tombstones without content, so that indexes
+/// learn of it.
+///
+/// # Errors
+/// Database errors.
+pub async fn remove(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    kind: &'static str,
+    source: &str,
+) -> Result<()> {
+    let ids: Vec<(String,)> = sqlx::query_as(
+        "select id from chunk where tenant_id = $1 and kind = $2 and source_id = $3 and deleted = 0",
+    )
+    .bind(tenant.as_str())
+    .bind(kind)
+    .bind(source)
+    .fetch_all(&mut *c)
+    .await?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let first = tenant::next_changes(c, tenant, count(ids.len())).await?;
+    for (i, (id,)) in (0i64..).zip(ids) {
+        q("update chunk set deleted = 1, body = '', embedding = $3, change_seq = $4
+           where tenant_id = $1 and id = $2")
+        .bind(tenant.as_str().to_owned())
+        .bind(id)
+        .bind(Vec::<u8>::new())
+        .bind(first + i)
+        .execute(&mut *c)
+        .await?;
+    }
+    Ok(())
+}
+
+/// What changed after `since`, in order, at most `limit` rows.
+///
+/// # Errors
+/// [`Error::Corrupt`] when a chunk was embedded by another encoder than `encoder`: vectors of two
+/// encoders can't be compared, so the operator must re-embed.
+pub async fn changes(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    encoder: &str,
+    since: i64,
+    limit: i64,
+) -> Result<Vec<Change>> {
+    type Row = (i64, String, String, String, String, Vec<u8>, String, i64);
+    let rows: Vec<Row> = sqlx::query_as(
+        "select change_seq, id, kind, source_id, body, embedding, encoder, deleted from chunk
+         where tenant_id = $1 and change_seq > $2 order by change_seq limit $3",
+    )
+    .bind(tenant.as_str())
+    .bind(since)
+    .bind(limit)
+    .fetch_all(c)
+    .await?;
+    rows.into_iter()
+        .map(|(seq, id, kind, source, body, embedding, made_by, deleted)| {
+            if deleted == 0 && made_by != encoder {
+                return Err(Error::Corrupt {
+                    what: "chunk.encoder",
+                    why: format!("embedded by `{made_by}` but `{encoder}` is configured"),
+                });
+            }
+            let content = (deleted == 0).then(|| (body, from_bytes(&embedding)));
+            Ok(Change { seq, id: parse("chunk.id", &id)?, kind, source, content })
+        })
+        .collect()
+}
+
+/// Texts of chunks by id, for the passages of a draft.
+///
+/// # Errors
+/// Database errors.
+pub async fn get(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &str,
+) -> Result<Option<(String, String, String)>> {
+    Ok(sqlx::query_as(
+        "select kind, source_id, body from chunk where tenant_id = $1 and id = $2 and deleted = 0",
+    )
+    .bind(tenant.as_str())
+    .bind(id)
+    .fetch_optional(c)
+    .await?)
+}
+
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn to_bytes(v: &[f32]) -> Vec<u8> {
+    v.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+fn from_bytes(b: &[u8]) -> Vec<f32> {
+    b.chunks_exact(4).map(|x| f32::from_le_bytes([x[0], x[1], x[2], x[3]])).collect()
+}
+
+/// How many chunks a source has.
+///
+/// # Errors
+/// Database errors.
+pub async fn count_of(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    kind: &str,
+    source: &str,
+) -> Result<i64> {
+    let (n,): (i64,) = sqlx::query_as(
+        "select cast(count(*) as bigint) from chunk
+         where tenant_id = $1 and kind = $2 and source_id = $3 and deleted = 0",
+    )
+    .bind(tenant.as_str())
+    .bind(kind)
+    .bind(source)
+    .fetch_one(c)
+    .await?;
+    Ok(n)
+}

@@ -1,0 +1,365 @@
+//! Durable work: claims with a token and a lease on the database's clock, fenced completion,
+//! attempts counted at the claim, dead letters, an order that is fair between tenants.
+
+use std::time::Duration;
+
+use sqlx::{AnyConnection, AssertSqlSafe};
+
+use super::{Engine, Error, Result, Store, parse, q};
+use crate::domain::ids::{JobId, Micros, TenantId};
+use crate::domain::message::UnknownName;
+
+/// The three kinds of work; each commits once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Steps 2–7: what a message says.
+    Understand,
+    /// Steps 8–11: the draft of a thread's answer, put into the queue.
+    Answer,
+    /// Step 12: an approval's delivery.
+    Send,
+}
+
+impl Kind {
+    /// Its name in storage.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Understand => "understand",
+            Self::Answer => "answer",
+            Self::Send => "send",
+        }
+    }
+}
+
+impl std::str::FromStr for Kind {
+    type Err = UnknownName;
+    fn from_str(s: &str) -> std::result::Result<Self, UnknownName> {
+        Ok(match s {
+            "understand" => Self::Understand,
+            "answer" => Self::Answer,
+            "send" => Self::Send,
+            _ => {
+                return Err(UnknownName {
+                    what: "a job kind",
+                    value: s.chars().take(40).collect(),
+                    expected: "understand, answer or send",
+                });
+            }
+        })
+    }
+}
+
+/// A job that this process holds.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The job.
+    pub id: JobId,
+    /// What to do.
+    pub kind: Kind,
+    /// With what: a message, a thread or an approval.
+    pub ref_id: String,
+    /// Which attempt this is, from 1.
+    pub attempt: i64,
+    /// How often it has been put off without counting.
+    pub snoozes: i64,
+    /// When it was first enqueued.
+    pub created_at: Micros,
+    /// What completion, retry and heartbeat must show.
+    pub token: String,
+}
+
+/// Enqueues work within the caller's transaction.
+///
+/// # Errors
+/// Database errors.
+pub async fn enqueue(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    kind: Kind,
+    ref_id: &str,
+    run_at: Micros,
+) -> Result<JobId> {
+    let id = JobId::from_uuid(store.host.uuid());
+    q("insert into job (tenant_id, id, kind, ref_id, state, run_at, created_at, updated_at)
+       values ($1, $2, $3, $4, 'ready', $5, $6, $6)")
+    .bind(tenant.as_str().to_owned())
+    .bind(id.as_str().to_owned())
+    .bind(kind.as_str())
+    .bind(ref_id.to_owned())
+    .bind(run_at.0)
+    .bind(store.host.now().0)
+    .execute(c)
+    .await?;
+    Ok(id)
+}
+
+/// Enqueues work unless the same is waiting; then it only moves that one's time. The caller holds
+/// the tenant's lock.
+///
+/// # Errors
+/// Database errors.
+pub async fn enqueue_once(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    kind: Kind,
+    ref_id: &str,
+    run_at: Micros,
+) -> Result<()> {
+    let moved = q("update job set run_at = $4, updated_at = $5
+                   where tenant_id = $1 and kind = $2 and ref_id = $3 and state = 'ready'")
+        .bind(tenant.as_str().to_owned())
+        .bind(kind.as_str())
+        .bind(ref_id.to_owned())
+        .bind(run_at.0)
+        .bind(store.host.now().0)
+        .execute(&mut *c)
+        .await?
+        .rows_affected();
+    if moved == 0 {
+        enqueue(store, c, tenant, kind, ref_id, run_at).await?;
+    }
+    Ok(())
+}
+
+// Round robin: the n-th job of every tenant comes before the (n+1)-th of any. Kinds that this
+// binary doesn't know are left alone.
+const PICK: &str = "select tenant_id, id from (
+     select tenant_id, id, run_at,
+       row_number() over (partition by tenant_id order by run_at, id) as turn
+     from job where state = 'ready' and run_at <= $1 and kind in ('understand', 'answer', 'send')
+   ) ready order by turn, run_at, id";
+
+const TAKE: &str = "update job set state = 'running', token = $2, owner = $3, lease_until = $4,
+     attempt = attempt + 1, updated_at = $1
+   where state = 'ready' and run_at <= $1 and (tenant_id, id) in";
+
+type Row = (String, String, String, String, i64, i64, i64);
+
+/// Claims up to `limit` jobs that are due. One statement an engine: on PostgreSQL the inner rows
+/// are locked with SKIP LOCKED, on SQLite the transaction is alone.
+///
+/// # Errors
+/// Database errors.
+pub async fn claim(store: &Store, owner: &str, limit: i64, lease: Duration) -> Result<Vec<Claim>> {
+    let mut tx = store.db.begin().await?;
+    let now = store.db.now(&mut tx).await?;
+    let token = store.host.token();
+    let sql = match store.db.engine() {
+        Engine::Sqlite => format!(
+            "{TAKE} (select tenant_id, id from ({PICK} limit $5))
+             returning tenant_id, id, kind, ref_id, attempt, snoozes, created_at"
+        ),
+        Engine::Postgres => format!(
+            "with picked as materialized (
+               select j.tenant_id, j.id from job j
+               where j.state = 'ready' and (j.tenant_id, j.id) in ({PICK} limit $5 * 4)
+               for update skip locked limit $5)
+             {TAKE} (select tenant_id, id from picked)
+             returning tenant_id, id, kind, ref_id, attempt, snoozes, created_at"
+        ),
+    };
+    let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(now.0)
+        .bind(token.clone())
+        .bind(owner.to_owned())
+        .bind(now.plus(lease).0)
+        .bind(limit)
+        .fetch_all(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    rows.into_iter()
+        .map(|(tenant, id, kind, ref_id, attempt, snoozes, created_at)| {
+            Ok(Claim {
+                tenant: parse("job.tenant_id", &tenant)?,
+                id: parse("job.id", &id)?,
+                kind: parse("job.kind", &kind)?,
+                ref_id,
+                attempt,
+                snoozes,
+                created_at: Micros(created_at),
+                token: token.clone(),
+            })
+        })
+        .collect()
+}
+
+async fn fenced(
+    c: &mut AnyConnection,
+    job: &Claim,
+    set: &'static str,
+    at: Micros,
+    when: i64,
+    error: Option<&str>,
+) -> Result<()> {
+    let sql = format!(
+        "update job set {set}, token = null, owner = null, lease_until = null, updated_at = $4,
+           run_at = $5, last_error = coalesce($6, last_error)
+         where tenant_id = $1 and id = $2 and token = $3 and state = 'running'"
+    );
+    let n = sqlx::query(AssertSqlSafe(sql))
+        .bind(job.tenant.as_str())
+        .bind(job.id.as_str())
+        .bind(job.token.as_str())
+        .bind(at.0)
+        .bind(when)
+        .bind(error)
+        .execute(c)
+        .await?
+        .rows_affected();
+    if n == 1 { Ok(()) } else { Err(Error::Fenced) }
+}
+
+/// Marks a job done, in the transaction that holds its result.
+///
+/// # Errors
+/// [`Error::Fenced`] when the claim was lost: the caller must roll back.
+pub async fn complete(c: &mut AnyConnection, job: &Claim, now: Micros) -> Result<()> {
+    fenced(c, job, "state = 'done'", now, now.0, None).await
+}
+
+/// Puts a job off after a failure; the attempt counts.
+///
+/// # Errors
+/// [`Error::Fenced`] when the claim was lost.
+pub async fn retry(
+    c: &mut AnyConnection,
+    job: &Claim,
+    now: Micros,
+    after: Duration,
+    error: &str,
+) -> Result<()> {
+    fenced(c, job, "state = 'ready'", now, now.plus(after).0, Some(error)).await
+}
+
+/// Puts a job off for a reason that isn't its fault (rate limit, stale read, shutdown); the attempt
+/// doesn't count.
+///
+/// # Errors
+/// [`Error::Fenced`] when the claim was lost.
+pub async fn snooze(c: &mut AnyConnection, job: &Claim, now: Micros, after: Duration) -> Result<()> {
+    let set = "state = 'ready', attempt = attempt - 1, snoozes = snoozes + 1";
+    fenced(c, job, set, now, now.plus(after).0, None).await
+}
+
+/// Gives a job up: it stays as a dead letter until a person replays it.
+///
+/// # Errors
+/// [`Error::Fenced`] when the claim was lost.
+pub async fn bury(c: &mut AnyConnection, job: &Claim, now: Micros, error: &str) -> Result<()> {
+    fenced(c, job, "state = 'dead'", now, now.0, Some(error)).await
+}
+
+/// Extends the leases of claims that still run.
+///
+/// # Errors
+/// Database errors; a lost claim isn't one (its completion will be fenced).
+pub async fn heartbeat(store: &Store, jobs: &[Claim], lease: Duration) -> Result<u64> {
+    let mut tx = store.db.begin().await?;
+    let until = store.db.now(&mut tx).await?.plus(lease);
+    let mut kept = 0;
+    for job in jobs {
+        kept += q("update job set lease_until = $4
+                   where tenant_id = $1 and id = $2 and token = $3 and state = 'running'")
+            .bind(job.tenant.as_str().to_owned())
+            .bind(job.id.as_str().to_owned())
+            .bind(job.token.clone())
+            .bind(until.0)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+    }
+    tx.commit().await?;
+    Ok(kept)
+}
+
+/// A job whose lease ran out.
+#[derive(Debug, Clone)]
+pub struct Expired {
+    /// The claim as it was; its token is still the stored one.
+    pub claim: Claim,
+}
+
+/// Finds claims whose lease has run out, by the database's clock.
+///
+/// # Errors
+/// Database errors.
+pub async fn expired(store: &Store, c: &mut AnyConnection) -> Result<Vec<Expired>> {
+    let now = store.db.now(c).await?;
+    let rows: Vec<(String, String, String, String, i64, i64, i64, String)> = sqlx::query_as(
+        "select tenant_id, id, kind, ref_id, attempt, snoozes, created_at, token from job
+         where state = 'running' and lease_until < $1
+           and kind in ('understand', 'answer', 'send') limit 200",
+    )
+    .bind(now.0)
+    .fetch_all(c)
+    .await?;
+    rows.into_iter()
+        .map(|(tenant, id, kind, ref_id, attempt, snoozes, created_at, token)| {
+            Ok(Expired {
+                claim: Claim {
+                    tenant: parse("job.tenant_id", &tenant)?,
+                    id: parse("job.id", &id)?,
+                    kind: parse("job.kind", &kind)?,
+                    ref_id,
+                    attempt,
+                    snoozes,
+                    created_at: Micros(created_at),
+                    token,
+                },
+            })
+        })
+        .collect()
+}
+
+/// Puts dead letters of a tenant back to work, with fresh attempts; returns how many.
+///
+/// # Errors
+/// Database errors.
+pub async fn replay(c: &mut AnyConnection, tenant: &TenantId, now: Micros) -> Result<u64> {
+    Ok(q("update job set state = 'ready', attempt = 0, run_at = $2, updated_at = $2
+          where tenant_id = $1 and state = 'dead'")
+        .bind(tenant.as_str().to_owned())
+        .bind(now.0)
+        .execute(c)
+        .await?
+        .rows_affected())
+}
+
+/// Jobs by kind and state, for `/metrics`, the page and the auditor.
+///
+/// # Errors
+/// Database errors.
+pub async fn counts(c: &mut AnyConnection) -> Result<Vec<(String, String, i64)>> {
+    Ok(sqlx::query_as(
+        "select kind, state, cast(count(*) as bigint) from job group by kind, state
+         order by kind, state",
+    )
+    .fetch_all(c)
+    .await?)
+}
+
+/// When the next job is due, by the database's clock; none when nothing waits.
+///
+/// # Errors
+/// Database errors.
+pub async fn next_due(c: &mut AnyConnection) -> Result<Option<Micros>> {
+    let (at,): (Option<i64>,) =
+        sqlx::query_as("select min(run_at) from job where state = 'ready'").fetch_one(c).await?;
+    Ok(at.map(Micros))
+}
+
+/// Forgets finished jobs older than `before`; returns how many.
+///
+/// # Errors
+/// Database errors.
+pub async fn prune(c: &mut AnyConnection, before: Micros) -> Result<u64> {
+    Ok(q("delete from job where state = 'done' and updated_at < $1")
+        .bind(before.0)
+        .execute(c)
+        .await?
+        .rows_affected())
+}

@@ -1,0 +1,53 @@
+//! Migrations: one folder for both engines, embedded in the binary, run at start and by
+//! `countersign migrate`.
+
+use std::borrow::Cow;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{SqlSafeStr, raw_sql};
+
+use super::{Db, Engine, Error, Result};
+
+/// Version, name, statements.
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "initial", include_str!("../../migrations/0001_initial.sql"))];
+
+/// On PostgreSQL the portable type `blob` is a domain over `bytea`.
+const POSTGRES_FIRST: &str = "do $$ begin create domain blob as bytea; \
+     exception when duplicate_object then null; end $$";
+
+fn migrator(upto: Option<i64>) -> Migrator {
+    Migrator::with_migrations(
+        MIGRATIONS
+            .iter()
+            .filter(|(v, ..)| upto.is_none_or(|u| *v <= u))
+            .map(|(v, name, sql)| {
+                Migration::new(
+                    *v,
+                    Cow::Borrowed(*name),
+                    MigrationType::Simple,
+                    sql.into_sql_str(),
+                    false,
+                )
+            })
+            .collect(),
+    )
+}
+
+/// The newest version that this binary knows.
+pub fn latest() -> i64 {
+    MIGRATIONS.iter().map(|(v, ..)| *v).max().unwrap_or(0)
+}
+
+/// Brings the schema to the newest version, or to `upto` (for tests of upgrades).
+///
+/// # Errors
+/// [`Error::Migrate`] when a statement fails, when an applied migration differs from ours, or when
+/// the database is newer than this binary.
+pub async fn run(db: &Db, upto: Option<i64>) -> Result<()> {
+    let mut c = db.writer().await?;
+    if db.engine() == Engine::Postgres {
+        raw_sql(POSTGRES_FIRST).execute(&mut *c).await?;
+    }
+    migrator(upto).run(&mut *c).await.map_err(Error::Migrate)
+}

@@ -1,0 +1,312 @@
+//! The claim loop: claims jobs with a lease, runs them, renews leases, sweeps up claims whose
+//! worker died, and chains the audit log. Stateless: any number of these may run on PostgreSQL.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
+
+use crate::config;
+use crate::domain::ids::Micros;
+use crate::domain::retry::Backoff;
+use crate::failpoint;
+use crate::lifecycle::Lifecycle;
+use crate::pipeline::{self, Pipeline, StepError};
+use crate::store::job::{self, Claim};
+use crate::store::{self, Store, audit, hook, idempotency, tenant};
+
+/// Longest wait for work when nothing is known to be due.
+const IDLE: Duration = Duration::from_secs(2);
+/// Finished jobs and webhook ids are forgotten after a week.
+const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
+/// A job that was put off for longer than this in all is given up.
+const MAX_AGE: Duration = Duration::from_secs(3 * 24 * 3600);
+
+/// Claims and runs jobs until the lifecycle stops.
+#[derive(Clone)]
+pub struct Worker {
+    store: Store,
+    pipeline: Arc<Pipeline>,
+    config: Arc<config::Worker>,
+    retry_cap: Duration,
+    owner: String,
+    wake: Arc<Notify>,
+    running: Arc<Mutex<HashMap<String, Claim>>>,
+}
+
+impl Worker {
+    /// A worker with a name of its own for this process.
+    pub fn new(
+        store: Store,
+        pipeline: Arc<Pipeline>,
+        config: &config::Config,
+        wake: Arc<Notify>,
+    ) -> Self {
+        let owner = format!("{}-{}", std::process::id(), &store.host.token()[..8]);
+        Self {
+            store,
+            pipeline,
+            config: Arc::new(config.worker.clone()),
+            retry_cap: Duration::from_secs(config.send.retry_cap_s),
+            owner,
+            wake,
+            running: Arc::default(),
+        }
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_secs(self.config.lease_s)
+    }
+
+    /// Starts the loops on the lifecycle.
+    pub fn start(self, life: &Lifecycle) {
+        let me = self.clone();
+        let l = life.clone();
+        life.spawn(async move { me.claim_loop(&l).await });
+        let me = self.clone();
+        let l = life.clone();
+        life.spawn(async move { me.heartbeat_loop(&l).await });
+        let me = self;
+        let l = life.clone();
+        life.spawn(async move { me.sweep_loop(&l).await });
+    }
+
+    async fn claim_loop(&self, life: &Lifecycle) {
+        let mut jobs = JoinSet::new();
+        while !life.stopping().is_cancelled() {
+            while jobs.try_join_next().is_some() {}
+            let free = self.config.concurrency.saturating_sub(jobs.len());
+            let claimed = if free == 0 { Vec::new() } else { self.claim(free).await };
+            let n = claimed.len();
+            for claim in claimed {
+                let me = self.clone();
+                let abort = life.aborting().clone();
+                let span = tracing::info_span!("job", kind = claim.kind.as_str(), job = %claim.id,
+                    tenant = %claim.tenant, attempt = claim.attempt);
+                jobs.spawn(async move { me.run(claim, &abort).await }.instrument(span));
+            }
+            if n == free && n > 0 {
+                continue;
+            }
+            let wait = if free == 0 { IDLE } else { self.until_due().await };
+            tokio::select! {
+                () = life.stopping().cancelled() => {}
+                () = self.wake.notified() => {}
+                Some(_) = jobs.join_next(), if !jobs.is_empty() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        // Running jobs either finish or, at the hard stop, hand their claims back themselves.
+        while jobs.join_next().await.is_some() {}
+    }
+
+    async fn claim(&self, free: usize) -> Vec<Claim> {
+        let limit = i64::try_from(free).unwrap_or(1);
+        match job::claim(&self.store, &self.owner, limit, self.lease()).await {
+            Ok(claims) => {
+                let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                running.extend(claims.iter().map(|c| (c.id.to_string(), c.clone())));
+                claims
+            }
+            Err(e) => {
+                tracing::warn!(error = %e, "could not claim work");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                Vec::new()
+            }
+        }
+    }
+
+    async fn until_due(&self) -> Duration {
+        let due = async {
+            let mut c = self.store.db.read().await?;
+            let now = self.store.db.now(&mut c).await?;
+            Ok::<_, store::Error>(job::next_due(&mut c).await?.map(|at| at.since(now)))
+        };
+        match due.await {
+            Ok(Some(d)) => d.clamp(Duration::from_millis(2), IDLE),
+            _ => IDLE,
+        }
+    }
+
+    async fn run(&self, claim: Claim, abort: &tokio_util::sync::CancellationToken) {
+        failpoint::point("job.claimed");
+        let begun = std::time::Instant::now();
+        let work = self.pipeline.run(&claim);
+        // A panic in a step must cost that job, not the worker.
+        let work = futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(work));
+        let done = tokio::select! {
+            r = work => r.unwrap_or_else(|_| Err(StepError::fail("the step panicked"))),
+            () = abort.cancelled() => Err(StepError::Later(Duration::ZERO)),
+        };
+        let ms = begun.elapsed().as_millis();
+        match done {
+            Ok(()) => tracing::debug!(ms, "done"),
+            Err(e) => self.settle(&claim, e).await,
+        }
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(claim.id.as_str());
+        self.wake.notify_one();
+    }
+
+    /// Puts a failed job back, or gives it up.
+    async fn settle(&self, claim: &Claim, error: StepError) {
+        let settled = match &error {
+            StepError::Store(store::Error::Fenced) => {
+                tracing::info!("the claim was lost: its result was discarded");
+                return;
+            }
+            StepError::Later(after) => self.put_off(claim, *after).await,
+            StepError::Store(e) if e.is_transient() => {
+                tracing::warn!(error = %e, "the database is not available: trying again");
+                self.put_off(claim, Duration::from_secs(1)).await
+            }
+            StepError::Fail { .. } => self.bury(claim, &error).await,
+            _ if claim.attempt >= self.config.max_attempts => self.bury(claim, &error).await,
+            _ => {
+                let wanted = error.retry_after();
+                let attempt = u32::try_from(claim.attempt.max(1) - 1).unwrap_or(0);
+                let after = Backoff::new(self.retry_cap).delay(attempt, wanted, self.store.host.unit());
+                tracing::warn!(error = %error, retry_s = after.as_secs_f32(), "will try again");
+                self.retry(claim, after, &error.to_string()).await
+            }
+        };
+        if let Err(e) = settled {
+            tracing::warn!(error = %e, "could not put the job back; its lease will run out");
+        }
+    }
+
+    async fn put_off(&self, claim: &Claim, after: Duration) -> store::Result<()> {
+        let mut tx = self.store.db.begin().await?;
+        let now = self.store.db.now(&mut tx).await?;
+        if now.since(claim.created_at) > MAX_AGE && claim.snoozes > 10 {
+            drop(tx);
+            return self.bury(claim, &StepError::fail("it was put off for three days")).await;
+        }
+        job::snooze(&mut tx, claim, now, after).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn retry(&self, claim: &Claim, after: Duration, error: &str) -> store::Result<()> {
+        let mut tx = self.store.db.begin().await?;
+        let now = self.store.db.now(&mut tx).await?;
+        job::retry(&mut tx, claim, now, after, error).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn bury(&self, claim: &Claim, error: &StepError) -> store::Result<()> {
+        tracing::error!(error = %error, job = %claim.id, kind = claim.kind.as_str(), "dead letter");
+        pipeline::bury(&self.store, claim, &error.to_string()).await
+    }
+
+    async fn heartbeat_loop(&self, life: &Lifecycle) {
+        let every = Duration::from_secs(self.config.heartbeat_s.max(1));
+        loop {
+            tokio::select! {
+                () = life.aborting().cancelled() => return,
+                () = tokio::time::sleep(every) => {}
+            }
+            let claims: Vec<Claim> = {
+                let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                running.values().cloned().collect()
+            };
+            if claims.is_empty() {
+                if life.stopping().is_cancelled() {
+                    return;
+                }
+                continue;
+            }
+            if let Err(e) = job::heartbeat(&self.store, &claims, self.lease()).await {
+                tracing::warn!(error = %e, "could not renew leases");
+            }
+        }
+    }
+
+    async fn sweep_loop(&self, life: &Lifecycle) {
+        let every = Duration::from_secs(self.config.sweep_s.max(1));
+        let mut round = 0u64;
+        while !life.stopping().is_cancelled() {
+            if let Err(e) = self.sweep(round).await {
+                tracing::warn!(error = %e, "sweep failed");
+            }
+            round += 1;
+            tokio::select! {
+                () = life.stopping().cancelled() => {}
+                () = tokio::time::sleep(every) => {}
+            }
+        }
+        // What was decided in the last seconds gets its place in the chain before we go.
+        if let Err(e) = chain(&self.store, true).await {
+            tracing::warn!(error = %e, "could not chain the audit log");
+        }
+    }
+
+    async fn sweep(&self, round: u64) -> store::Result<()> {
+        let expired = {
+            let mut c = self.store.db.read().await?;
+            job::expired(&self.store, &mut c).await?
+        };
+        for e in expired {
+            let claim = e.claim;
+            tracing::warn!(job = %claim.id, kind = claim.kind.as_str(), attempt = claim.attempt,
+                "its worker is gone: claiming again");
+            let again = if claim.attempt >= self.config.max_attempts {
+                let e = StepError::fail("its worker died in every attempt");
+                self.bury(&claim, &e).await
+            } else {
+                self.retry(&claim, Duration::ZERO, "the worker's lease ran out").await
+            };
+            match again {
+                // Its worker was only late, or another sweeper was faster.
+                Ok(()) | Err(store::Error::Fenced) => {}
+                Err(e) => return Err(e),
+            }
+            self.wake.notify_one();
+        }
+        chain(&self.store, round.is_multiple_of(120)).await?;
+        if round.is_multiple_of(120) {
+            self.prune().await?;
+        }
+        Ok(())
+    }
+
+    async fn prune(&self) -> store::Result<()> {
+        let mut tx = self.store.db.begin().await?;
+        let now = self.store.db.now(&mut tx).await?;
+        let before = Micros(now.0 - i64::try_from(KEEP.as_micros()).unwrap_or(0));
+        job::prune(&mut tx, before).await?;
+        hook::prune(&mut tx, before).await?;
+        idempotency::prune(&mut tx, now).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// Chains what every tenant's audit log has gained, and publishes the new heads in the log, from
+/// where they reach whatever collects it: a chain that is cut later no longer matches. `whole` also
+/// looks for events that committed long after their neighbours.
+///
+/// # Errors
+/// Store errors.
+pub async fn chain(store: &Store, whole: bool) -> store::Result<()> {
+    let tenants = {
+        let mut c = store.db.read().await?;
+        tenant::all(&mut c).await?
+    };
+    for t in tenants {
+        loop {
+            let (n, head) = audit::sequence(store, &t.id, 500, whole).await?;
+            if let Some(h) = head.filter(|_| n > 0) {
+                tracing::info!(target: "countersign::audit", tenant = %t.id, seq = h.seq, hash = %h.hash,
+                    "audit head");
+            }
+            if n < 500 {
+                break;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,330 @@
+//! A real service on port 0 with a database of its own, on either engine.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use countersign::adapters::standard_webhooks;
+use countersign::app::{self, Models};
+use countersign::config::Config;
+use countersign::domain::ids::{Slug, TenantId, UserId};
+use countersign::domain::message::ChannelKind;
+use countersign::domain::review::Role;
+use countersign::http;
+use countersign::lifecycle::Lifecycle;
+use countersign::ports::host::{Host as _, System};
+use countersign::store::channel::{self, AdapterKind, Settings};
+use countersign::store::{Store, job, key, tenant, user};
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+
+/// Which database a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// Makes one test a database engine: `on_both!(name, engine, { … })`.
+#[macro_export]
+macro_rules! on_both {
+    ($name:ident, $engine:ident, $body:block) => {
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            async fn story($engine: $crate::harness::Engine) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn sqlite() {
+                story($crate::harness::Engine::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn postgres() {
+                story($crate::harness::Engine::Postgres).await;
+            }
+        }
+    };
+}
+
+/// The folder of the encoder, which `make test` fetches.
+pub fn model_folder() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/all-MiniLM-L6-v2")
+}
+
+/// The models, loaded once for the whole test binary.
+pub fn models() -> Models {
+    static LOADED: OnceLock<Models> = OnceLock::new();
+    LOADED
+        .get_or_init(|| {
+            let sets = [format!("model.folder={}", model_folder().display())];
+            let config = Config::load(None, &|_| None, &sets).unwrap();
+            Models::load(&config).expect("the model is there after `make test` or `countersign models pull`")
+        })
+        .clone()
+}
+
+/// A database that is dropped with its test.
+pub struct Database {
+    pub url: String,
+    _dir: Option<tempfile::TempDir>,
+    pg: Option<(String, String)>,
+}
+
+impl Database {
+    pub async fn new(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => {
+                let dir = tempfile::tempdir().unwrap();
+                let url = format!("sqlite:{}/test.db", dir.path().display());
+                Self { url, _dir: Some(dir), pg: None }
+            }
+            Engine::Postgres => {
+                let server = std::env::var("COUNTERSIGN_TEST_POSTGRES")
+                    .expect("COUNTERSIGN_TEST_POSTGRES: run the tests by `make test`, which starts a cluster");
+                let name = format!("t_{}", &System.token()[..16]);
+                sql(&server, &format!("create database {name}")).await;
+                let base = server.rsplit_once('/').unwrap().0.to_owned();
+                Self { url: format!("{base}/{name}"), _dir: None, pg: Some((server, name)) }
+            }
+        }
+    }
+
+    /// The directory of a SQLite database.
+    pub fn dir(&self) -> Option<&std::path::Path> {
+        self._dir.as_ref().map(|d| d.path())
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Some((server, name)) = self.pg.take() {
+            // A thread of its own: the test's runtime may be gone.
+            let _ = std::thread::spawn(move || {
+                let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                rt.block_on(sql(&server, &format!("drop database if exists {name} with (force)")));
+            })
+            .join();
+        }
+    }
+}
+
+/// Runs one statement on a database.
+pub async fn sql(url: &str, statement: &str) {
+    use sqlx::Connection as _;
+    sqlx::any::install_default_drivers();
+    let mut c = sqlx::AnyConnection::connect(url).await.unwrap();
+    sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut c).await.unwrap();
+    c.close().await.unwrap();
+}
+
+/// What one test needs of a tenant.
+#[derive(Clone, Debug)]
+pub struct TestTenant {
+    pub id: TenantId,
+    pub slug: String,
+    /// A key with every scope, acting with `user`'s hands.
+    pub key: String,
+    pub user: UserId,
+    /// The signing secret of every channel.
+    pub secret: String,
+}
+
+/// A running service.
+pub struct TestApp {
+    pub base: String,
+    pub store: Store,
+    pub home: TestTenant,
+    pub http: reqwest::Client,
+    pub app: http::App,
+    pub life: Lifecycle,
+    pub database: Arc<Database>,
+}
+
+pub const PASSWORD: &str = "a long test password";
+
+/// Settings of tests: no waiting for bursts, a short hold.
+pub fn config(url: &str, more: &[&str]) -> Config {
+    let mut sets = vec![
+        format!("database.url={url}"),
+        format!("security.master_key={}", "07".repeat(32)),
+        format!("model.folder={}", model_folder().display()),
+        "server.listen=127.0.0.1:0".to_owned(),
+        "ingest.burst_window_s=0".to_owned(),
+        "review.hold_s=0".to_owned(),
+        "send.allow_private_addresses=true".to_owned(),
+        "worker.sweep_s=1".to_owned(),
+    ];
+    sets.extend(more.iter().map(|s| (*s).to_owned()));
+    Config::load(None, &|_| None, &sets).unwrap()
+}
+
+impl TestApp {
+    /// With a worker running.
+    pub async fn start(engine: Engine) -> Self {
+        Self::start_with(engine, &[]).await
+    }
+
+    /// With other settings.
+    pub async fn start_with(engine: Engine, more: &[&str]) -> Self {
+        Self::launch(engine, more, true).await
+    }
+
+    /// Without a worker: jobs stay where they are.
+    pub async fn idle(engine: Engine, more: &[&str]) -> Self {
+        Self::launch(engine, more, false).await
+    }
+
+    async fn launch(engine: Engine, more: &[&str], work: bool) -> Self {
+        let database = Arc::new(Database::new(engine).await);
+        let config = config(&database.url, more);
+        let store = app::open_store(&config).await.unwrap();
+        let life = Lifecycle::new();
+        let header_timeout = Duration::from_secs(config.server.header_timeout_s);
+        let service = app::build(config, store.clone(), models(), life.clone(), None).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        if work {
+            service.worker.start(&life);
+        }
+        let app = service.app.clone();
+        let router = http::router(service.app);
+        let l = life.clone();
+        life.spawn(async move { http::server::serve(listener, router, header_timeout, l).await });
+        let home = make_tenant(&store, app::HOME).await;
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { base, store, home, http, app, life, database }
+    }
+
+    /// Another tenant with the same channels.
+    pub async fn tenant(&self, slug: &str) -> TestTenant {
+        make_tenant(&self.store, slug).await
+    }
+
+    pub async fn get(&self, key: &str, path: &str) -> (u16, Value) {
+        answer(self.http.get(format!("{}{path}", self.base)).bearer_auth(key)).await
+    }
+
+    pub async fn post(&self, key: &str, path: &str, body: &Value) -> (u16, Value) {
+        answer(self.http.post(format!("{}{path}", self.base)).bearer_auth(key).json(body)).await
+    }
+
+    /// Hands in a chat message and gives its id.
+    pub async fn say(&self, external_id: &str, thread: &str, text: &str) -> String {
+        let (status, body) = self.post(&self.home.key, "/v1/messages", &message(external_id, thread, text)).await;
+        assert_eq!(status, 202, "{body}");
+        body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Hands in a webhook, signed with the home tenant's secret.
+    pub async fn hook(&self, path: &str, id: &str, body: &Value) -> (u16, Value) {
+        let text = body.to_string();
+        let secrets = [self.home.secret.clone()];
+        let (at, sig) = standard_webhooks::sign(&secrets, id, System.now(), text.as_bytes());
+        answer(
+            self.http
+                .post(format!("{}{path}", self.base))
+                .header("webhook-id", id)
+                .header("webhook-timestamp", at)
+                .header("webhook-signature", sig)
+                .body(text),
+        )
+        .await
+    }
+
+    /// Adds an article.
+    pub async fn teach(&self, title: &str, text: &str) {
+        let body = json!({"source": format!("{title}.md"), "title": title, "text": text});
+        let (status, answer) = self.post(&self.home.key, "/v1/knowledge", &body).await;
+        assert!(status == 201 || status == 200, "{answer}");
+    }
+
+    /// The review of a thread that is in one of `states`, once there is one.
+    pub async fn review_in(&self, message: &str, states: &[&str]) -> Value {
+        eventually(|| async {
+            let (_, m) = self.get(&self.home.key, &format!("/v1/messages/{message}")).await;
+            let thread = m["thread"].as_str()?.to_owned();
+            let (_, t) = self.get(&self.home.key, &format!("/v1/threads/{thread}")).await;
+            let found = t["reviews"].as_array()?.iter().find(|r| {
+                states.contains(&r["state"].as_str().unwrap_or_default())
+            })?;
+            let id = found["id"].as_str()?.to_owned();
+            let (status, r) = self.get(&self.home.key, &format!("/v1/reviews/{id}")).await;
+            (status == 200).then_some(r)
+        })
+        .await
+        .unwrap_or_else(|| panic!("no review of {message} came into {states:?}"))
+    }
+
+    /// Waits until no job is ready or running.
+    pub async fn quiet(&self) {
+        let done = eventually(|| async {
+            let mut c = self.store.db.read().await.ok()?;
+            let counts = job::counts(&mut c).await.ok()?;
+            counts.iter().all(|(_, s, _)| s == "done" || s == "dead").then_some(())
+        })
+        .await;
+        assert!(done.is_some(), "jobs are still running");
+    }
+
+    /// Stops the service; fails when a task doesn't end.
+    pub async fn stop(self) {
+        self.life.stop();
+        assert!(self.life.finished(Duration::from_secs(20)).await, "a task was left running");
+        self.store.db.close().await;
+    }
+}
+
+/// The body of a chat message.
+pub fn message(external_id: &str, thread: &str, text: &str) -> Value {
+    json!({"channel": "chat", "external_id": external_id, "thread": thread, "text": text,
+        "from": {"address": format!("customer-of-{thread}"), "name": "Robin Example"}})
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let r = request.send().await.unwrap();
+    let status = r.status().as_u16();
+    let text = r.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+/// Asks until there is an answer, for at most 60 s.
+pub async fn eventually<T, F>(mut ask: impl FnMut() -> F) -> Option<T>
+where
+    F: std::future::Future<Output = Option<T>>,
+{
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(60) {
+        if let Some(found) = ask().await {
+            return Some(found);
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    None
+}
+
+/// A tenant with channels `chat`, `mail` and `sms` (sandbox), a lead `anna` and a key.
+pub async fn make_tenant(store: &Store, slug: &str) -> TestTenant {
+    let name: Slug = slug.parse().unwrap();
+    let t = tenant::ensure(store, &name).await.unwrap();
+    let secret = format!("whsec_{}", STANDARD.encode([slug.len() as u8; 32]));
+    static HASH: OnceLock<String> = OnceLock::new();
+    let hash = HASH.get_or_init(|| http::page::hash_password(&System, PASSWORD).unwrap());
+    let mut tx = store.db.begin().await.unwrap();
+    for (slug, kind) in
+        [("chat", ChannelKind::Chat), ("mail", ChannelKind::Email), ("sms", ChannelKind::Sms)]
+    {
+        let s = Settings { sender: "shop@example.com".into(), rate: 1000.0, burst: 1000.0, ..Settings::default() };
+        let secrets = [secret.clone()];
+        channel::put(store, &mut tx, &t.id, &slug.parse().unwrap(), kind, AdapterKind::Sandbox, &s, &secrets)
+            .await
+            .unwrap();
+    }
+    let user = user::put(store, &mut tx, &t.id, "anna", hash, Role::Lead).await.unwrap();
+    let scopes = ["ingest", "read", "review", "knowledge"].map(str::to_owned);
+    let (_, key) = key::create(store, &mut tx, &t.id, "test", &scopes, Some(&user), None).await.unwrap();
+    tx.commit().await.unwrap();
+    TestTenant { id: t.id, slug: slug.to_owned(), key, user, secret }
+}
