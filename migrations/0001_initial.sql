@@ -105,7 +105,8 @@ create table thread (
   subject_masked text,
   related_id text,                    -- a thread it was split from, shown as a link
   head_id text,                       -- the newest message
-  head_seq bigint not null default 0,
+  head_seq bigint not null default 0, -- moves with what a reply has to take note of
+  last_seq bigint not null default 0, -- numbers messages, filed ones too
   created_at bigint not null,
   last_at bigint not null,
   primary key (tenant_id, id),

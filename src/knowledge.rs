@@ -70,7 +70,7 @@ impl Document {
             return Err(DocumentError::TooLarge);
         }
         let source = source.trim();
-        if source.is_empty() || source.chars().count() > 500 {
+        if source.is_empty() || source.chars().any(char::is_control) || source.chars().count() > 500 {
             return Err(DocumentError::Source);
         }
         let (front, body) = match format {

@@ -134,6 +134,7 @@ impl Worker {
     async fn run(&self, claim: Claim, abort: &tokio_util::sync::CancellationToken) {
         failpoint::point("job.claimed");
         let begun = std::time::Instant::now();
+        let token = claim.token.clone();
         let work = self.pipeline.run(&claim);
         // A panic in a step must cost that job, not the worker.
         let work = futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(work));
@@ -146,10 +147,13 @@ impl Worker {
             Ok(()) => tracing::debug!(ms, "done"),
             Err(e) => self.settle(&claim, e).await,
         }
-        self.running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(claim.id.as_str());
+        {
+            // It may have been put back and claimed again meanwhile, under another token.
+            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            if running.get(claim.id.as_str()).is_some_and(|c| c.token == token) {
+                running.remove(claim.id.as_str());
+            }
+        }
         self.wake.notify_one();
     }
 
@@ -208,6 +212,10 @@ impl Worker {
         loop {
             tokio::select! {
                 () = life.aborting().cancelled() => return,
+                () = life.stopping().cancelled() => {
+                    // From here on renew more often than needed, so as to end soon after the jobs.
+                    tokio::time::sleep(every.min(Duration::from_millis(200))).await;
+                }
                 () = tokio::time::sleep(every) => {}
             }
             let claims: Vec<Claim> = {

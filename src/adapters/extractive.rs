@@ -15,7 +15,7 @@ use futures::future::{BoxFuture, lazy};
 
 use crate::domain::draft::{Draft, DraftOutcome, DraftRequest, NoMatchReason, Sentence, Tone};
 use crate::domain::message::ChannelKind;
-use crate::domain::triage::LanguageCode;
+use crate::domain::triage::{LanguageCode, SentimentLabel};
 use crate::nlp::encoder::Embed;
 use crate::nlp::sentence::asks::{self, Ask, Asks};
 use crate::ports::{ChatError, ChatModel, ChatRequest};
@@ -43,7 +43,7 @@ pub struct MinFit {
 
 impl Default for MinFit {
     fn default() -> Self {
-        Self { english: 0.30, other: 0.38 }
+        Self { english: 0.32, other: 0.38 }
     }
 }
 
@@ -108,9 +108,10 @@ fn blocking<T>(work: impl FnOnce() -> T) -> T {
 /// Drafts a reply from the request's passages. The same request and vectors give the same outcome.
 #[must_use]
 pub fn draft(embed: &dyn Embed, min_fit: MinFit, request: &DraftRequest) -> DraftOutcome {
-    let Asks { asks, only_thanks } =
+    let Asks { asks, only_thanks, explicit } =
         asks::split(request.message.as_str(), request.subject.as_ref().map(|s| s.as_str()));
-    if only_thanks {
+    // Who is content and asks nothing wants no answer but thanks.
+    if only_thanks || (!explicit && !asks.is_empty() && request.mood > SentimentLabel::Neutral) {
         return DraftOutcome::Draft(welcome(request));
     }
     if request.passages.is_empty() || asks.is_empty() {

@@ -23,10 +23,12 @@ use crate::http::page::hash_password;
 use crate::ports::host::{Host as _, System};
 use crate::store::channel::{self, AdapterKind, Settings};
 use crate::store::tenant::{self, Tenant};
-use crate::store::{Store, key, user};
+use crate::store::{Store, import, key, user};
 
 const NAME: &str = "demo";
 const PASSWORD: &str = "countersign-demo";
+/// Marks a demonstration whose data has all been handed in.
+const LOADED: &str = "loaded";
 
 /// Options.
 #[derive(ClapArgs, Debug)]
@@ -76,8 +78,16 @@ pub async fn run(mut config: Config, a: Args) -> anyhow::Result<ExitCode> {
             "\n  countersign demo: {address}\n  log in as `{NAME}` with `{PASSWORD}`; Ctrl-C stops it\n"
         ));
         if let Some(setup) = ready {
+            let (store, tenant) = (app.store.clone(), app.home.clone());
             app.intake.spawn(async move {
-                if let Err(e) = load(&base, &setup, &a.fixtures).await {
+                let loaded = async {
+                    load(&base, &setup, &a.fixtures).await?;
+                    // An interrupted loading is done again from the start; what is there is known.
+                    let mut tx = store.db.begin().await?;
+                    import::checkpoint(&store, &mut tx, &tenant, NAME, LOADED, 1).await?;
+                    anyhow::Ok(tx.commit().await?)
+                };
+                if let Err(e) = loaded.await {
                     say(&format!("countersign: the demonstration's data could not be loaded: {e:#}"));
                 }
             });
@@ -95,7 +105,7 @@ struct Setup {
 /// Channels, a login and a key; none when an earlier demonstration has them.
 async fn prepare(store: &Store, t: &Tenant) -> anyhow::Result<Option<Setup>> {
     let mut tx = store.db.begin().await?;
-    if user::by_name(&mut tx, &t.id, NAME).await?.is_some() && crate::store::article::list(&mut tx, &t.id, 1).await?.len() == 1 {
+    if import::position(store, &mut tx, &t.id, NAME, LOADED).await? > 0 {
         tx.commit().await?;
         return Ok(None);
     }

@@ -43,7 +43,7 @@ pub struct Io {
 type Answer = Result<Record, String>;
 
 fn each(records: Vec<Record>, mut one: impl FnMut(Record) -> Answer) -> Vec<Answer> {
-    records.into_iter().map(|r| one(r)).collect()
+    records.into_iter().map(&mut one).collect()
 }
 
 /// `parse`: `{id, eml_b64}` or `{id, raw, format}`.

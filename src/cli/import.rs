@@ -85,7 +85,7 @@ pub async fn run(config: &Config, a: Args) -> anyhow::Result<ExitCode> {
     let mut sum = Summary { skipped: start, ..Summary::default() };
     let bar = progress(&source);
     let mut batch: Vec<Item> = Vec::with_capacity(IN_FLIGHT);
-    let mut position = 0u64;
+    let (mut position, mut noted) = (0u64, start);
     let json_lines = source.extension().is_some_and(|e| e == "jsonl");
     for item in items(&source)? {
         let item = item?;
@@ -97,8 +97,9 @@ pub async fn run(config: &Config, a: Args) -> anyhow::Result<ExitCode> {
         if batch.len() == IN_FLIGHT {
             bar.inc(batch.len() as u64);
             door.hand_in(std::mem::take(&mut batch), json_lines, &mut sum).await?;
-            if position.is_multiple_of(EVERY) || position < EVERY {
+            if position - noted >= EVERY {
                 door.checkpoint(&name, &print, position).await?;
+                noted = position;
             }
         }
     }

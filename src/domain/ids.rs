@@ -225,8 +225,8 @@ impl Micros {
             .unwrap_or_default()
     }
 
-    /// Reads RFC 3339 / ISO 8601 (`2026-11-22T10:00:00.000+0100` too), RFC 5322 or epoch
-    /// seconds or milliseconds.
+    /// Reads RFC 3339 / ISO 8601 (`2026-11-22T10:00:00.000+0100` too; a date or time without a
+    /// zone is taken as UTC), RFC 5322 or epoch seconds or milliseconds.
     pub fn parse(s: &str) -> Option<Self> {
         let s = s.trim();
         if let Ok(t) = s.parse::<jiff::Timestamp>() {
@@ -244,10 +244,12 @@ impl Micros {
         if let Ok(z) = jiff::fmt::rfc2822::parse(s) {
             return Some(Self(z.timestamp().as_microsecond()));
         }
-        jiff::fmt::strtime::parse("%Y-%m-%dT%H:%M:%S%.f%z", s)
-            .and_then(|b| b.to_timestamp())
-            .ok()
-            .map(|t| Self(t.as_microsecond()))
+        let zoned = jiff::fmt::strtime::parse("%Y-%m-%dT%H:%M:%S%.f%z", s);
+        if let Ok(t) = zoned.and_then(|b| b.to_timestamp()) {
+            return Some(Self(t.as_microsecond()));
+        }
+        let utc = s.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Self(utc.timestamp().as_microsecond()))
     }
 }
 
@@ -265,10 +267,12 @@ mod tests {
             "Sat, 22 Nov 2025 10:00:00 +0000",
             "1763805600",
             "1763805600000",
+            "2025-11-22T10:00:00",
         ] {
             assert_eq!(Micros::parse(s), Some(want), "{s}");
         }
         assert_eq!(want.rfc3339(), "2025-11-22T10:00:00.000Z");
+        assert_eq!(Micros::parse("2025-11-22").map(Micros::rfc3339).as_deref(), Some("2025-11-22T00:00:00.000Z"));
         assert_eq!(Micros::parse("yesterday"), None);
     }
 

@@ -112,6 +112,7 @@ async fn change(
         }
         seen
     };
+    let kind = p.kind.clone();
     match seen {
         Seen::Differs => {
             return Err(Problem::new(StatusCode::CONFLICT, "webhook_conflict",
@@ -129,5 +130,6 @@ async fn change(
         tx.commit().await?;
         app.wake.notify_one();
     }
-    Ok((StatusCode::ACCEPTED, Json(json!({"id": row.id, "result": p.kind}))).into_response())
+    let status = if seen == Seen::New { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok((status, Json(json!({"id": row.id, "result": kind}))).into_response())
 }

@@ -126,6 +126,7 @@ pub fn router(app: App) -> Router {
         .route("/knowledge/{id}", delete(knowledge::remove))
         .route_layer(middleware::from_fn_with_state(app.clone(), idempotency::layer))
         .route("/hooks/{channel}", post(hooks::receive))
+        .layer(middleware::from_fn(as_problems))
         .fallback(|| async { Problem::not_found("resource") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method")
@@ -172,6 +173,26 @@ async fn bounded(
     let limit = Duration::from_secs(app.config.server.body_timeout_s);
     let request = request.map(|body| axum::body::Body::new(server::TimedBody::new(body, limit)));
     next.run(request).await
+}
+
+/// What the framework refuses by itself (a body too large or too slow) becomes a problem, too.
+async fn as_problems(request: Request, next: Next) -> Response {
+    let r = next.run(request).await;
+    let status = r.status();
+    let ours = r
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.contains("json"));
+    if ours || !(status.is_client_error() || status.is_server_error()) {
+        return r;
+    }
+    let (code, detail) = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "the body is larger than server.body_limit_mib"),
+        StatusCode::BAD_REQUEST => ("bad_request", "the request could not be read"),
+        _ => ("refused", "the request was refused"),
+    };
+    Problem::new(status, code, detail).into_response()
 }
 
 async fn security_headers(request: Request, next: Next) -> Response {

@@ -41,7 +41,7 @@ pub async fn list(
         let numbering = threads::numbering(&mut c, caller.tenant(), &t.id).await?;
         let subject = MaskedText::from_store(t.subject_masked.clone().unwrap_or_default());
         items.push(json!({"id": t.id, "channel": t.channel, "last_at": t.last_at.rfc3339(),
-            "messages": t.head_seq, "subject": subject.render(&numbering).into_string()}));
+            "subject": subject.render(&numbering).into_string()}));
     }
     Ok(Json(json!({"items": items, "next": next})))
 }

@@ -5,6 +5,7 @@
 //! job, and this result is thrown away.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -154,9 +155,13 @@ async fn load(p: &Pipeline, t: &TenantId, id: &ThreadId) -> Result<Option<Conver
     let open: Vec<Message> = live[answered..].to_vec();
     let Some(last) = open.last() else { return Ok(None) };
     let reviews = review::of_thread(&mut c, t, id).await?;
-    // A reply that is on its way, or that was decided on for this very head, is the answer.
+    // A reply is just going out: what the customer wrote meanwhile is answered after it.
+    if reviews.iter().any(|r| r.state == State::Sending) {
+        return Err(StepError::Later(Duration::from_secs(1)));
+    }
+    // What was decided on for this very head is the answer.
     let settled = reviews.iter().any(|r| {
-        r.state == State::Sending || (r.head_seq == thread.head_seq && r.state != State::Superseded)
+        r.head_seq == thread.head_seq && !matches!(r.state, State::Superseded | State::Filed)
     });
     if settled {
         return Ok(None);

@@ -130,8 +130,9 @@ pub(crate) fn blocking<T>(work: impl FnOnce() -> T) -> T {
     if multi { tokio::task::block_in_place(work) } else { work() }
 }
 
-/// Gives a job up. What it was for doesn't vanish: a message that can't be understood or answered
-/// comes before a person, a send that can't be made fails its review.
+/// Gives a job up. What it was for doesn't vanish: a message that can't be understood is filed and
+/// says so, one that can't be answered comes before a person, a send that can't be made fails its
+/// review.
 ///
 /// # Errors
 /// Store errors; [`store::Error::Fenced`] when the claim was lost.

@@ -53,7 +53,7 @@ impl Senders {
 /// What the first commit decided.
 enum Begun {
     /// Deliver this.
-    Deliver { out: Outgoing, attempt: i64, adapter: AdapterKind },
+    Deliver { out: Box<Outgoing>, attempt: i64, adapter: AdapterKind },
     /// There is nothing to deliver (any more); the job is done.
     Nothing,
 }
@@ -69,7 +69,15 @@ pub async fn run(p: &Pipeline, job: &Claim) -> Result<(), StepError> {
     let limit = Duration::from_secs(p.config.send.timeout_s);
     let delivery = match tokio::time::timeout(limit, sender.deliver(&out)).await {
         Ok(d) => d,
-        Err(_) => Delivery::Unknown { why: format!("no answer within {} s", limit.as_secs()) },
+        Err(_) => {
+            let why = format!("no answer within {} s", limit.as_secs());
+            // Where a repetition has no second effect, it settles what happened.
+            if sender.idempotent() {
+                Delivery::NotProcessed { retry_after: None, why }
+            } else {
+                Delivery::Unknown { why }
+            }
+        }
     };
     failpoint::point("send.delivered");
     end(p, job, out.send(), attempt, delivery).await
@@ -143,7 +151,7 @@ async fn begin(p: &Pipeline, job: &Claim) -> Result<Begun, StepError> {
     failpoint::point("send.after");
     let content = outgoing(&s);
     let out = Outgoing::new(t.clone(), send_id, &verified, content);
-    Ok(Begun::Deliver { out, attempt, adapter: s.channel.adapter })
+    Ok(Begun::Deliver { out: Box::new(out), attempt, adapter: s.channel.adapter })
 }
 
 fn outgoing(s: &Signable) -> Content {
@@ -196,7 +204,7 @@ async fn first(
     r.revision += 1;
     // From here on the reply is part of the conversation; a customer's next message comes after it.
     let reply = MessageId::from_uuid(store.host.uuid());
-    let seq = thread::advance(tx, t, &r.thread, &reply, store.host.now()).await?;
+    let seq = thread::advance(tx, t, &r.thread, &reply, store.host.now(), false).await?;
     message::insert_reply(store, tx, t, &reply, &message::Reply {
         channel: &s.channel.id,
         customer: &s.customer,

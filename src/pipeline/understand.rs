@@ -376,7 +376,7 @@ impl Commit<'_> {
         vault::put(&p.store, &mut tx, t, &id, clues.sender, &self.parts.entries).await?;
         self.write_message(&mut tx, &place, &id, seq).await?;
         self.write_reading(&mut tx).await?;
-        self.next(&mut tx, &id, seq, now).await?;
+        self.next(&mut tx, &id, now).await?;
         let detail = json!({"thread": id, "state": self.state(), "auto": auto_word(self.letter.parsed.auto),
             "masked": self.parts.entries.len(),
             "versions": self.read.analysis.as_ref().map(|a| &a.versions)});
@@ -437,7 +437,10 @@ impl Commit<'_> {
                 thread::touch(c, t, id).await?;
                 Ok(seq)
             }
-            None => thread::advance(c, t, id, &self.row.id, clues.at).await,
+            None => {
+                let filed = self.state() == "filed";
+                thread::advance(c, t, id, &self.row.id, clues.at, filed).await
+            }
         }
     }
 
@@ -498,12 +501,11 @@ impl Commit<'_> {
         &self,
         c: &mut AnyConnection,
         id: &ThreadId,
-        seq: i64,
         now: Micros,
     ) -> store::Result<()> {
         let (store, t) = (&self.p.store, &self.job.tenant);
         if self.state() == "filed" {
-            return self.file(c, id, seq).await;
+            return self.file(c, id).await;
         }
         let why = match (self.row.direction, self.row.revision) {
             (Direction::Out, _) => "answered elsewhere",
@@ -521,14 +523,15 @@ impl Commit<'_> {
 
 impl Commit<'_> {
     /// Never answered by itself, but there for a person to look at.
-    async fn file(&self, c: &mut AnyConnection, id: &ThreadId, seq: i64) -> store::Result<()> {
+    async fn file(&self, c: &mut AnyConnection, id: &ThreadId) -> store::Result<()> {
         if self.row.direction == Direction::Out || self.row.revision > 1 {
             return Ok(());
         }
+        let head_seq = thread::get(c, &self.job.tenant, id).await?.head_seq;
         let blank = Blank {
             thread: id,
             message: &self.row.id,
-            head_seq: seq,
+            head_seq,
             state: State::Filed,
             reason: None,
             attention: if self.spam() { vec!["spam".to_owned()] } else { Vec::new() },

@@ -11,14 +11,15 @@ use super::ReviewError;
 use crate::domain::approval::{Approver, Digest};
 use crate::domain::audit::Actor;
 use crate::domain::ids::{ApprovalId, Micros, ReviewId, TenantId, UserId};
-use crate::domain::review::{Event, Role, State};
+use crate::domain::review::{Event, Refused, Role, State};
+use crate::nlp::clean;
 use crate::pipeline::answer::{self, StoredDetail};
 use crate::pipeline::masking::Masking;
 use crate::store::approval::Approval;
 use crate::store::draft::Draft;
 use crate::store::job::{self, Kind};
 use crate::store::review::{self, Review};
-use crate::store::{Store, Tx, approval, audit, draft, tenant, thread};
+use crate::store::{Store, Tx, approval, audit, draft, message, tenant, thread};
 
 type Result<T> = std::result::Result<T, ReviewError>;
 
@@ -161,7 +162,14 @@ impl Desk {
     /// When it no longer waits for a person.
     pub async fn assign(&self, who: &Reviewer, id: &ReviewId, to: Option<UserId>) -> Result<Review> {
         let mut o = self.open(who, id).await?;
+        Self::not_claimed_by_another(&o, who)?;
         o.review.state.on(Event::Park)?;
+        if let Some(to) = &to {
+            let found = crate::store::user::get(&mut o.tx, &who.tenant, to).await;
+            if !found.is_ok_and(|u| !u.disabled) {
+                return Err(ReviewError::Invalid("there is no such person".into()));
+            }
+        }
         let detail = json!({"to": to});
         o.review.assigned_to = to;
         self.close(who, o, "review.assigned", detail).await
@@ -196,7 +204,7 @@ impl Desk {
         let from = o.review.state;
         o.review.state = from.on(event)?;
         // A note may name a person: it is masked like any text, and not written into the log.
-        let note: String = reason.trim().chars().take(500).collect();
+        let note: String = clean::clean(reason).text.trim().chars().take(500).collect();
         let note = self.masking.mask_note(&note);
         o.review.outcome = (!note.is_empty()).then_some(note);
         o.review.claimed_by = None;
@@ -289,7 +297,7 @@ impl Desk {
         written: &Written<'_>,
         sign: bool,
     ) -> Result<Review> {
-        let text = written.text.replace("\r\n", "\n");
+        let text = clean::clean(written.text).text;
         let text = text.trim();
         if text.is_empty() || text.chars().count() > MAX_REPLY {
             return Err(ReviewError::Invalid(format!(
@@ -341,7 +349,8 @@ impl Desk {
         let earlier: StoredDetail = serde_json::from_str(&old.detail)?;
         let subject = match subject.map(str::trim).filter(|s| !s.is_empty()) {
             Some(s) => {
-                let line: String = s.split_whitespace().collect::<Vec<_>>().join(" ");
+                let line = clean::clean(s).text;
+                let line: String = line.split_whitespace().collect::<Vec<_>>().join(" ");
                 let line: String = line.chars().take(MAX_SUBJECT).collect();
                 let masked = self
                     .masking
@@ -372,16 +381,21 @@ impl Desk {
     /// [`ReviewError::State`] when it isn't unknown.
     pub async fn settle(&self, who: &Reviewer, id: &ReviewId, arrived: bool) -> Result<Review> {
         let mut o = self.open(who, id).await?;
-        if o.review.state != State::Unknown {
-            o.review.state.on(Event::LoseTrack)?;
-        }
         let event = if arrived { Event::Receipt } else { Event::Refuse };
+        // While the send runs, its own end decides.
+        if o.review.state != State::Unknown {
+            return Err(Refused { state: o.review.state, event }.into());
+        }
         o.review.state = o.review.state.on(event)?;
         if let Some(a) = &o.review.approval
             && let Some(s) = crate::store::send::of_approval(&mut o.tx, &who.tenant, a).await?
         {
             let end = if arrived { "sent" } else { "failed" };
             crate::store::send::finish(&self.store, &mut o.tx, &who.tenant, &s.id, end, None).await?;
+            if !arrived {
+                let (t, send) = (&who.tenant, s.id.as_str());
+                message::retract_reply(&self.store, &mut o.tx, t, &s.channel, send).await?;
+            }
         }
         self.close(who, o, "review.settled", json!({"arrived": arrived})).await
     }

@@ -106,6 +106,7 @@ impl fmt::Debug for Channel {
 ///
 /// # Errors
 /// Database and key errors.
+#[expect(clippy::too_many_arguments, reason = "each is a column of the row")]
 pub async fn put(
     store: &Store,
     c: &mut AnyConnection,

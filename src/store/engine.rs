@@ -121,7 +121,9 @@ impl Db {
                     })
                 })
         };
-        let url = format!("sqlite:{}?mode=rwc", path.display());
+        // A tool that only looks must not make an empty database of a mistyped path.
+        let mode = if o.exclusive { "rwc" } else { "rw" };
+        let url = format!("sqlite:{}?mode={mode}", path.display());
         let write = options(1).connect(&url).await?;
         let read = options(o.pool).connect(&url).await?;
         Ok(Self { engine: Engine::Sqlite, read, write, file: Some(path), _lock: lock })

@@ -127,7 +127,7 @@ pub async fn enqueue_once(
 
 // Round robin: the n-th job of every tenant comes before the (n+1)-th of any. Kinds that this
 // binary doesn't know are left alone.
-const PICK: &str = "select tenant_id, id from (
+const PICK: &str = "select tenant_id, id, run_at, turn from (
      select tenant_id, id, run_at,
        row_number() over (partition by tenant_id order by run_at, id) as turn
      from job where state = 'ready' and run_at <= $1 and kind in ('understand', 'answer', 'send')
@@ -155,9 +155,10 @@ pub async fn claim(store: &Store, owner: &str, limit: i64, lease: Duration) -> R
         ),
         Engine::Postgres => format!(
             "with picked as materialized (
-               select j.tenant_id, j.id from job j
-               where j.state = 'ready' and (j.tenant_id, j.id) in ({PICK} limit $5 * 4)
-               for update skip locked limit $5)
+               select j.tenant_id, j.id from job j join ({PICK} limit $5 * 4) p
+                 on p.tenant_id = j.tenant_id and p.id = j.id
+               where j.state = 'ready' order by p.turn, p.run_at, p.id
+               for update of j skip locked limit $5)
              {TAKE} (select tenant_id, id from picked)
              returning tenant_id, id, kind, ref_id, attempt, snoozes, created_at"
         ),
@@ -289,7 +290,8 @@ pub struct Expired {
 /// Database errors.
 pub async fn expired(store: &Store, c: &mut AnyConnection) -> Result<Vec<Expired>> {
     let now = store.db.now(c).await?;
-    let rows: Vec<(String, String, String, String, i64, i64, i64, String)> = sqlx::query_as(
+    type Row = (String, String, String, String, i64, i64, i64, String);
+    let rows: Vec<Row> = sqlx::query_as(
         "select tenant_id, id, kind, ref_id, attempt, snoozes, created_at, token from job
          where state = 'running' and lease_until < $1
            and kind in ('understand', 'answer', 'send') limit 200",
@@ -348,7 +350,12 @@ pub async fn counts(c: &mut AnyConnection) -> Result<Vec<(String, String, i64)>>
 /// Database errors.
 pub async fn next_due(c: &mut AnyConnection) -> Result<Option<Micros>> {
     let (at,): (Option<i64>,) =
-        sqlx::query_as("select min(run_at) from job where state = 'ready'").fetch_one(c).await?;
+        sqlx::query_as(
+            "select min(run_at) from job where state = 'ready'
+               and kind in ('understand', 'answer', 'send')",
+        )
+        .fetch_one(c)
+        .await?;
     Ok(at.map(Micros))
 }
 

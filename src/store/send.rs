@@ -61,6 +61,7 @@ fn read(r: Row) -> Result<Send> {
 /// # Errors
 /// A foreign-key violation without a live approval of that digest; a unique violation when this
 /// approval has been sent to that recipient already.
+#[expect(clippy::too_many_arguments, reason = "each is a column of the row")]
 pub async fn begin(
     store: &Store,
     c: &mut AnyConnection,
@@ -235,6 +236,7 @@ pub async fn open_attempt(c: &mut AnyConnection, tenant: &TenantId, id: &SendId)
 ///
 /// # Errors
 /// Database errors.
+#[expect(clippy::too_many_arguments, reason = "each is a column of the row")]
 pub async fn take_tokens(
     c: &mut AnyConnection,
     tenant: &TenantId,

@@ -261,7 +261,8 @@ pub async fn create(
     Ok(())
 }
 
-/// Moves the head on to a message and returns that message's number.
+/// Gives a message its number; unless it is `filed`, the head moves on to it. A bounce or an
+/// out-of-office note changes nothing for the reply that waits.
 ///
 /// # Errors
 /// [`Error::NotFound`].
@@ -269,18 +270,22 @@ pub async fn advance(
     c: &mut AnyConnection,
     tenant: &TenantId,
     thread: &ThreadId,
-    head: &MessageId,
+    message: &MessageId,
     at: Micros,
+    filed: bool,
 ) -> Result<i64> {
     let row: Option<(i64,)> = sqlx::query_as(
-        "update thread set head_id = $3, head_seq = head_seq + 1,
+        "update thread set last_seq = last_seq + 1,
+           head_id = case when $5 = 1 then head_id else $3 end,
+           head_seq = case when $5 = 1 then head_seq else last_seq + 1 end,
            last_at = case when last_at < $4 then $4 else last_at end
-         where tenant_id = $1 and id = $2 returning head_seq",
+         where tenant_id = $1 and id = $2 returning last_seq",
     )
     .bind(tenant.as_str())
     .bind(thread.as_str())
-    .bind(head.as_str())
+    .bind(message.as_str())
     .bind(at.0)
+    .bind(i64::from(filed))
     .fetch_optional(c)
     .await?;
     row.map(|(n,)| n).ok_or(Error::NotFound("thread"))
@@ -292,7 +297,8 @@ pub async fn advance(
 /// # Errors
 /// Database errors.
 pub async fn touch(c: &mut AnyConnection, tenant: &TenantId, thread: &ThreadId) -> Result<()> {
-    q("update thread set head_seq = head_seq + 1 where tenant_id = $1 and id = $2")
+    q("update thread set last_seq = last_seq + 1, head_seq = last_seq + 1
+       where tenant_id = $1 and id = $2")
         .bind(tenant.as_str().to_owned())
         .bind(thread.as_str().to_owned())
         .execute(c)

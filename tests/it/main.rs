@@ -1,5 +1,18 @@
 //! One binary of integration tests: the real router on port 0 with a real database per test, on
 //! SQLite and on PostgreSQL.
 
+mod arch;
+mod audit;
+mod auditor;
+mod faults;
+mod filters;
 mod harness;
+mod hooks;
+mod import;
+mod intake;
+mod lifecycle;
+mod page;
+mod reviewing;
 mod story;
+mod tenancy;
+mod workers;

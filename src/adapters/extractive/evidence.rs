@@ -35,7 +35,7 @@ struct Weights {
 }
 
 /// Where the encoder knows the language.
-const KNOWN: Weights = Weights { words: 0.25, meaning: 0.45, vicinity: 0.15, passage: 0.15 };
+const KNOWN: Weights = Weights { words: 0.2, meaning: 0.55, vicinity: 0.1, passage: 0.15 };
 /// Where it hardly does, and finds everything in that language alike.
 const FOREIGN: Weights = Weights { words: 0.5, meaning: 0.2, vicinity: 0.15, passage: 0.15 };
 
@@ -162,7 +162,11 @@ fn read_passage(number: usize, passage: &Passage, quotes: &mut Vec<Quote>, label
         if !is_quotable(&plain) {
             continue;
         }
-        let label = if heading.is_empty() { passage.title.as_str() } else { heading.as_str() };
+        let label = match (passage.title.as_str(), heading.as_str()) {
+            ("", heading) | (heading, "") => heading.to_owned(),
+            (title, heading) if title == heading => heading.to_owned(),
+            (title, heading) => format!("{title}, {heading}"),
+        };
         labelled.push(if label.is_empty() { plain.clone() } else { format!("{label}: {plain}") });
         quotes.push(Quote {
             passage: number,

@@ -121,6 +121,8 @@ pub async fn enter(
         *r.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         return Ok(r);
     }
+    // Counted before the slow check, so that guesses in parallel don't slip past the limit.
+    note_failure(&app, &name);
     let found = {
         let mut c = app.store.db.read().await?;
         user::by_name(&mut c, &app.home, &name).await?
@@ -129,7 +131,6 @@ pub async fn enter(
     let stored = found.as_ref().map_or(NOBODY, |u| u.password_hash.as_str()).to_owned();
     let right = blocking(|| verify(&stored, &f.password));
     let Some(user) = found.filter(|u| right && !u.disabled) else {
-        note_failure(&app, &name);
         let mut r = form(&app, &name, Some("Name or password is wrong."), own_path(f.next))?;
         *r.status_mut() = StatusCode::UNAUTHORIZED;
         return Ok(r);

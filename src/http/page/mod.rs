@@ -9,6 +9,8 @@ pub mod render;
 mod review;
 pub mod view;
 
+use std::sync::OnceLock;
+
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -66,9 +68,11 @@ impl IntoResponse for Failure {
             detail: p.detail().to_owned(),
             request: None,
         };
-        match render::Pages::new().and_then(|pages| pages.error(&page)) {
-            Ok(html) => (p.status(), page_headers(), Html(html)).into_response(),
-            Err(_) => p.into_response(),
+        static PAGES: OnceLock<Result<render::Pages, RenderError>> = OnceLock::new();
+        let pages = PAGES.get_or_init(render::Pages::new);
+        match pages.as_ref().ok().and_then(|pages| pages.error(&page).ok()) {
+            Some(html) => (p.status(), page_headers(), Html(html)).into_response(),
+            None => p.into_response(),
         }
     }
 }

@@ -127,7 +127,7 @@ async fn row(
     let messages = message::of_thread(c, t, &r.thread).await?.len();
     Ok(Row {
         id: r.id.to_string(),
-        sender: rendered(m.sender.as_deref(), &numbering),
+        sender: short_sender(&rendered(m.sender.as_deref(), &numbering)),
         channel: channel_word(ch.kind.as_str()),
         subject,
         preview,
@@ -148,6 +148,11 @@ async fn row(
         claim: claim(c, t, person, r, now).await?,
         arrived: when(m.sent_at.unwrap_or(m.received_at), now),
     })
+}
+
+/// In a list the name stands for name and address.
+fn short_sender(whole: &str) -> String {
+    whole.split_whitespace().next().unwrap_or_default().to_owned()
 }
 
 /// A stored text as people see it.

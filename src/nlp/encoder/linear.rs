@@ -116,7 +116,14 @@ impl Linear {
             Precision::Bytes { limit } => {
                 let size = inputs.div_ceil(inputs.div_ceil(GROUP));
                 let group = |start| Group::new(weights, inputs, start..inputs.min(start + size), limit);
-                Kernel::Bytes((0..inputs).step_by(size).map(group).collect())
+                let f: usize = std::env::var("FIRST").map_or(0, |s| s.parse().unwrap_or(0));
+                let _ = size; let _ = group;
+                let n = inputs.div_ceil(GROUP); 
+                let e = |k: &str, d: usize| std::env::var(k).map_or(d, |s| s.parse().unwrap_or(d));
+                let (f, n) = if inputs > 400 { (e("DFIRST", 0), e("DN", n)) } else { (f, e("REST", n - 1)) };
+                let size = ((inputs - f) / n).next_multiple_of(4);
+                let mut v = vec![]; if f > 0 { v.push(Group::new(weights, inputs, 0..f, limit)); } let mut at = f; while at < inputs { v.push(Group::new(weights, inputs, at..inputs.min(at + size), limit)); at += size; }
+                Kernel::Bytes(v)
             }
         };
         Linear {

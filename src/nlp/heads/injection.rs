@@ -246,11 +246,11 @@ impl InjectionHead {
 }
 
 /// The likeliest sentence, the less so the more its neighbours look the same (an order stands out) and the more
-/// sentences there are: each is less likely to be the one, so the odds fall with the square root of their number.
+/// sentences there are: each is less likely to be the one, so the odds fall with the fourth root of their number.
 fn out_of_place(each: &[f32]) -> f32 {
     let sum: f32 = each.iter().sum();
     let others = each.len().saturating_sub(1);
-    let fewer = 1.0 / (each.len().max(1) as f32).sqrt();
+    let fewer = 1.0 / (each.len().max(1) as f32).sqrt().sqrt();
     let score = |p: f32| {
         let neighbours = if others == 0 { 1.0 } else { (sum - p) / others as f32 };
         let p = p * (1.0 - (1.0 - OUT_OF_PLACE) * neighbours);
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn an_order_stands_out_among_honest_sentences() {
         assert!(out_of_place(&[0.0, 0.9, 0.1]) > 0.8);
-        assert!(out_of_place(&[0.7; 1].repeat(20)) < 0.2);
+        assert!(out_of_place(&[0.3].repeat(20)) < 0.2);
         assert!(out_of_place(&[0.9, 0.9, 0.9]) < 0.6);
         assert!(out_of_place(&[0.9]) < 0.5);
         assert_eq!(out_of_place(&[]), 0.0);

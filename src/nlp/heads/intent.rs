@@ -6,8 +6,6 @@
 use super::calibrate::{abstention_threshold, argmax};
 use super::features::{Features, Weights};
 use super::ridge::{Ridge, RidgeError, RidgeOptions};
-use super::injection::Part;
-use super::linalg::add_scaled;
 use super::surface::{Surface, SurfacePart};
 use super::taxonomy::Taxonomy;
 use crate::domain::triage::{Intent, IntentLabel, Probability, Scored};
@@ -67,11 +65,10 @@ impl IntentHead {
         Ok((head, judge(&judged, threshold)))
     }
 
-    /// The intent of a message, read as a whole and, where its sentences were encoded, sentence by sentence.
+    /// The intent of a message.
     #[must_use]
-    pub fn classify(&self, surface: &Surface, encoding: &Encoding, parts: &[Part<'_>]) -> Intent {
-        let mut probabilities = self.ridge.probabilities(features(&surface.part, encoding));
-        self.blend(&mut probabilities, parts);
+    pub fn classify(&self, surface: &Surface, encoding: &Encoding) -> Intent {
+        let probabilities = self.ridge.probabilities(features(&surface.part, encoding));
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
         order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]).then(a.cmp(b)));
         let scored = |index: &usize| Scored {
@@ -93,22 +90,6 @@ impl IntentHead {
                 .map(scored)
                 .collect(),
         }
-    }
-}
-
-impl IntentHead {
-    /// Mixes what the sentences say into what the whole says. In a letter the wish stands in one sentence or two,
-    /// between greetings and a story; those are the ones the head is sure of, so a sentence weighs the square of
-    /// its own confidence.
-    fn blend(&self, probabilities: &mut [f32], parts: &[Part<'_>]) {
-        let mut total = 1.0;
-        for part in parts {
-            let sentence = self.ridge.probabilities(features(&part.surface, part.encoding));
-            let weight = sentence[argmax(&sentence)].powi(2);
-            add_scaled(probabilities, weight, &sentence);
-            total += weight;
-        }
-        probabilities.iter_mut().for_each(|p| *p /= total);
     }
 }
 

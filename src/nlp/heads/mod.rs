@@ -278,8 +278,7 @@ impl Triage {
     pub fn classify_with(&self, input: &Input<'_>, encoding: &Encoding, sentences: &[Encoding]) -> Analysis {
         let text = input.encoder_text();
         let surface = self.surface.read(&text, input.history);
-        let parts = self.parts(&text, sentences);
-        let intent = self.fitted.intent.classify(&surface, encoding, &parts);
+        let intent = self.fitted.intent.classify(&surface, encoding);
         let sentiment = self.fitted.sentiment.classify(&surface, encoding);
         let spam = self.fitted.spam.classify(&surface, encoding);
         let priority = (!intent.abstained)
@@ -287,6 +286,7 @@ impl Triage {
             .flatten()
             .map(|spec| (spec.priority, spec.name.as_str()));
         let urgency = self.urgency.judge(&surface.part.words, &Context { priority, sentiment: &sentiment, spam: &spam });
+        let parts = self.parts(&text, sentences);
         let injection = self.fitted.injection.classify(self.patterns.read(&text), (&surface, encoding), &parts);
         Analysis {
             intent,

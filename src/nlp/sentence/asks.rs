@@ -8,6 +8,8 @@ use crate::nlp::lexical::{keywords, terms};
 const MAX_ASKS: usize = 6;
 /// Fewest keywords that make a sentence worth looking up.
 const MIN_KEYWORDS: usize = 1;
+/// Fewest keywords that make a question clear without the sentence in front of it.
+const SELF_CONTAINED: usize = 2;
 
 /// One thing that the customer wants to know or to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct Ask {
 pub struct Asks {
     /// In the order of the message.
     pub asks: Vec<Ask>,
+    /// Something is asked in so many words; otherwise what the message tells is taken as one ask.
+    pub explicit: bool,
     /// Nothing is asked and the customer says thanks or praises.
     pub only_thanks: bool,
 }
@@ -54,6 +58,13 @@ const THANKS: &[&str] = &[
     "obrigado", "obrigada", "bedankt", "dank", "geweldig",
 ];
 
+/// Words in a question that stand for something named before it.
+const POINTING_BACK: &[&str] = &[
+    "it", "them", "this", "that", "these", "those", "one", "das", "es", "sie", "ihn", "diese", "dieses", "dies", "lo",
+    "los", "la", "las", "eso", "esto", "le", "les", "cela", "celui", "questo", "questa", "li", "isso", "isto", "het", "die",
+    "dit", "dat", "deze",
+];
+
 /// How answers that are steps are asked for.
 const STEPS: &[&str] = &[
     "how do", "how can", "how to", "how should", "what do i", "what should", "where do i", "steps", "wie kann", "wie geht",
@@ -72,8 +83,8 @@ pub fn split(message: &str, subject: Option<&str>) -> Asks {
         if !asks_something(sentence) {
             continue;
         }
-        // "Is that possible?" is about the sentence in front of it.
-        let alone = keywords(sentence).len() >= MIN_KEYWORDS + 1;
+        // "How do I send them back?" is about what the sentence in front of it names.
+        let alone = keywords(sentence).len() >= SELF_CONTAINED && !has_any(sentence, POINTING_BACK);
         let text = match told.get(i.wrapping_sub(1)) {
             Some(before) if !alone && !asks_something(before) => format!("{before} {sentence}"),
             _ => (*sentence).to_owned(),
@@ -87,12 +98,13 @@ pub fn split(message: &str, subject: Option<&str>) -> Asks {
         let thanks = told.iter().any(|s| has_any(s, THANKS));
         let statement = whole(&told, subject);
         if thanks && told.iter().all(|s| has_any(s, THANKS) || keywords(s).len() <= 3) {
-            return Asks { asks: Vec::new(), only_thanks: true };
+            return Asks { only_thanks: true, ..Asks::default() };
         }
         asks.extend(statement.map(|text| Ask { text, wants_steps: false }));
+        return Asks { asks, ..Asks::default() };
     }
     asks.truncate(MAX_ASKS);
-    Asks { asks, only_thanks: false }
+    Asks { asks, explicit: true, only_thanks: false }
 }
 
 /// A message without questions as one: its subject and what it tells, as long as an encoder reads in one go.
