@@ -29,7 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("pipeline", &["config", "domain", "failpoint", "nlp", "pipeline", "ports", "review", "store"]),
     ("ports", &["domain", "ports"]),
     ("receive", &["config", "domain", "pipeline", "store"]),
-    ("review", &["config", "domain", "pipeline", "review", "store"]),
+    ("review", &["config", "domain", "nlp", "pipeline", "review", "store"]),
     ("store", &["domain", "ports", "store"]),
     ("telemetry", &["config"]),
     ("worker", &["config", "domain", "failpoint", "lifecycle", "pipeline", "store"]),

@@ -34,14 +34,6 @@ pub fn norm(a: &[f32]) -> f32 {
     dot(a, a).sqrt()
 }
 
-/// Scales to length one; a zero vector stays zero.
-pub fn normalise(a: &mut [f32]) {
-    let length = norm(a);
-    if length > 0.0 {
-        a.iter_mut().for_each(|x| *x /= length);
-    }
-}
-
 /// A row-major matrix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matrix {
@@ -175,12 +167,7 @@ mod tests {
         let a: Vec<f32> = (0..37).map(|i| i as f32).collect();
         assert_eq!(dot(&a, &a), (0..37).map(|i| (i * i) as f32).sum::<f32>());
         assert_eq!(dot(&[], &[1.0]), 0.0);
-        let mut v = vec![3.0, 4.0];
-        normalise(&mut v);
-        assert_eq!(v, [0.6, 0.8]);
-        let mut zero = vec![0.0; 3];
-        normalise(&mut zero);
-        assert_eq!(zero, [0.0; 3]);
+        assert_eq!(norm(&[3.0, 4.0]), 5.0);
     }
 
     #[test]

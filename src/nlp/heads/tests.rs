@@ -22,7 +22,8 @@ impl Embed for Words {
                     }
                 }
                 let layer4 = state.clone();
-                linalg::normalise(&mut state);
+                let length = linalg::norm(&state).max(f32::MIN_POSITIVE);
+                state.iter_mut().for_each(|x| *x /= length);
                 Encoding { embedding: state, layer4, tokens: words.len() }
             })
             .collect()
