@@ -46,7 +46,8 @@ causado compreendemos com os melhores cumprimentos atenciosamente ficamos conten
 escrito o a
 hoi goedemorgen goedemiddag goedenavond dag beste geachte heer mevrouw bedankt dank hartelijk u je uw jouw voor het de
 bericht mail vraag geduld begrip spijt ons me wat vervelend dat dit we wij begrijpen onze excuses ongemak overlast
-met vriendelijke groet groeten graag gedaan fijn hopelijk helpt verder is heeft had een";
+met vriendelijke groet groeten graag gedaan fijn hopelijk helpt verder is heeft had een amable amaveis amavel desagrement diesen gentil gentili grußen hier last meegemaakt molto muita palavras parole pelas suas sue sus van woorden zeer
+";
 
 /// Words that greetings begin with; the rest of a short greeting may be a name.
 const GREETINGS: &[&str] = &[

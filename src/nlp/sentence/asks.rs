@@ -43,7 +43,7 @@ const QUESTION_WORDS: &[&str] = &[
 
 /// Words that make a sentence a request, as terms or runs of terms.
 const REQUESTS: &[&str] = &[
-    "please", "want to", "would like", "like to", "d like", "need to", "need a", "looking for", "wondering", "want my",
+    "please", "want to", "would like", "also like", "like to", "d like", "need to", "need a", "looking for", "wondering", "want my",
     "want a", "wish to", "tell me", "let me know", "send me", "help me", "explain", "trying to", "not sure", "question about",
     "bitte", "mochte", "mochten", "hatte gern", "hatte gerne", "brauche", "wurde gern", "frage mich", "suche", "will",
     "por favor", "quiero", "quisiera", "necesito", "me gustaria", "querria", "s il vous plait", "voudrais", "souhaite",
@@ -149,7 +149,12 @@ mod tests {
     #[test]
     fn each_question_is_found_and_the_frame_is_not() {
         let message = "Hello,\n\nI bought the Fell boots. How do I send them back, and who pays?\nI would also like an invoice.\n\nKind regards\n<PERSON_1>";
-        assert_eq!(texts(message), ["How do I send them back, and who pays?", "I would also like an invoice."]);
+        let asks = [
+            // "them" needs the sentence in front of it.
+            "I bought the Fell boots. How do I send them back, and who pays?",
+            "I would also like an invoice.",
+        ];
+        assert_eq!(texts(message), asks);
         assert!(split("How can I pay?", None).asks[0].wants_steps);
     }
 
