@@ -376,17 +376,18 @@ pub fn classify(config: &Config, a: &ClassifyArgs) -> anyhow::Result<ExitCode> {
         })
     };
     run(a.io.input.as_deref(), |records| {
-        together(records, whole, |records, texts| {
-            let encoded = encoder.embed(texts);
+        together(records, whole, |records, _| {
             records
                 .iter()
-                .zip(encoded)
-                .map(|(r, e)| {
+                .map(|r| {
                     let history = history(r)?;
                     let turns: Vec<&str> = history.iter().map(|(_, t)| t.as_str()).collect();
                     let input =
                         Input { subject: maybe(r, "subject")?, text: text(r, "text")?, history: &turns };
-                    let analysis = triage.classify(&input, &e);
+                    // Sentence by sentence too: an order to the model hides inside an honest letter.
+                    let analysis = triage
+                        .read(&input, &*encoder)
+                        .ok_or_else(|| "the text can't be encoded".to_owned())?;
                     let Ok(Value::Object(mut found)) = serde_json::to_value(&analysis) else {
                         return Err("the analysis can't be written".to_owned());
                     };
