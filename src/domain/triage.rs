@@ -25,7 +25,9 @@ pub enum TriageValueError {
         high: f32,
     },
     /// An intent label is 1 to 64 bytes without blanks at the ends or control characters.
-    #[error("{0:?} is not an intent label: 1 to 64 bytes, no blanks at the ends, no control characters")]
+    #[error(
+        "{0:?} is not an intent label: 1 to 64 bytes, no blanks at the ends, no control characters"
+    )]
     Label(String),
     /// A language is two lower-case letters (ISO 639-1) or `und`.
     #[error("{0:?} is not an ISO 639-1 code or \"und\"")]
@@ -49,7 +51,7 @@ macro_rules! bounded {
     ($(#[$doc:meta])* $name:ident, $low:expr, $high:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
-        #[serde(try_from = "f32", into = "f32")]
+        #[serde(try_from = "f64", into = "f64")]
         pub struct $name(f32);
 
         impl $name {
@@ -78,6 +80,21 @@ macro_rules! bounded {
                 } else {
                     Err(TriageValueError::OutOfRange { value, low: $low, high: $high })
                 }
+            }
+        }
+
+        impl TryFrom<f64> for $name {
+            type Error = TriageValueError;
+
+            fn try_from(value: f64) -> Result<Self, Self::Error> {
+                Self::try_from(value as f32)
+            }
+        }
+
+        impl From<$name> for f64 {
+            fn from(value: $name) -> f64 {
+                // Rounded again, so that JSON shows 0.7438 and not the nearest f32 in all its digits.
+                (f64::from(value.0) * 10_000.0).round() / 10_000.0
             }
         }
 
@@ -204,7 +221,9 @@ impl TryFrom<String> for IntentLabel {
     type Error = TriageValueError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let fits = (1..=64).contains(&text.len()) && text.trim() == text && !text.chars().any(char::is_control);
+        let fits = (1..=64).contains(&text.len())
+            && text.trim() == text
+            && !text.chars().any(char::is_control);
         if fits { Ok(Self(text)) } else { Err(TriageValueError::Label(text)) }
     }
 }
@@ -428,9 +447,16 @@ mod tests {
                 level: UrgencyLevel::High,
                 reasons: vec![Cue { kind: "deadline".into(), words: "by tomorrow".into() }],
             },
-            language: Language { code: "de".parse().unwrap(), confidence: Probability::clamped(1.0) },
+            language: Language {
+                code: "de".parse().unwrap(),
+                confidence: Probability::clamped(1.0),
+            },
             spam: Spam { label: SpamLabel::Ham, score: Probability::clamped(0.01) },
-            injection: Injection { score: Probability::clamped(f32::NAN), flagged: false, reasons: vec![] },
+            injection: Injection {
+                score: Probability::clamped(f32::NAN),
+                flagged: false,
+                reasons: vec![],
+            },
             versions: Versions { encoder: "e".into(), taxonomy: "t".into(), heads: "h".into() },
         }
     }
@@ -444,6 +470,7 @@ mod tests {
         assert_eq!(line["sentiment"]["score"], -1.0);
         assert_eq!(line["intent"]["alternatives"][0]["label"], "return_request");
         assert_eq!(line["spam"]["label"], "ham");
+        assert_eq!(line["intent"]["confidence"], 0.9123);
         assert_eq!(line["injection"]["flagged"], false);
         assert_eq!(serde_json::from_value::<Analysis>(line).unwrap(), sample());
     }

@@ -75,7 +75,9 @@ impl ChunkOptions {
     pub fn new(max_chars: usize, overlap: usize) -> Result<Self, ChunkOptionsError> {
         match max_chars {
             0 => Err(ChunkOptionsError::NoRoom),
-            _ if overlap >= max_chars => Err(ChunkOptionsError::OverlapTooLarge { overlap, max_chars }),
+            _ if overlap >= max_chars => {
+                Err(ChunkOptionsError::OverlapTooLarge { overlap, max_chars })
+            }
             _ => Ok(Self { max_chars, overlap }),
         }
     }
@@ -95,7 +97,9 @@ impl ChunkOptions {
     fn splitter(&self) -> TextSplitter<Characters> {
         let config = ChunkConfig::new(self.max_chars);
         // `new` has checked the only condition under which this fails.
-        TextSplitter::new(config.with_overlap(self.overlap).unwrap_or_else(|_| ChunkConfig::new(self.max_chars)))
+        TextSplitter::new(
+            config.with_overlap(self.overlap).unwrap_or_else(|_| ChunkConfig::new(self.max_chars)),
+        )
     }
 }
 
@@ -154,7 +158,10 @@ impl Cutter<'_> {
             _ if is_last => text.len(),
             Some(end) if end > cursor => end,
             // Nothing but white space: go on with its last character, which may carry a combining mark.
-            _ => text[..window_end].char_indices().next_back().map_or(window_end, |(at, _)| at.max(cursor + 1)),
+            _ => text[..window_end]
+                .char_indices()
+                .next_back()
+                .map_or(window_end, |(at, _)| at.max(cursor + 1)),
         }
     }
 
@@ -195,7 +202,9 @@ impl Cutter<'_> {
     /// reach: a grapheme of a million marks is not looked for.
     fn whole_graphemes(&self, range: Range<usize>) -> Range<usize> {
         let text = self.text;
-        let boundary = |at: &usize| GraphemeCursor::new(*at, text.len(), true).is_boundary(text, 0) != Ok(false);
+        let boundary = |at: &usize| {
+            GraphemeCursor::new(*at, text.len(), true).is_boundary(text, 0) != Ok(false)
+        };
         let before = |at: &usize| text[..*at].char_indices().next_back().map(|(i, _)| i);
         let after = |at: &usize| text[*at..].chars().next().map(|c| at + c.len_utf8());
         let reach = self.options.max_chars.saturating_add(1);
@@ -225,7 +234,8 @@ pub fn masked_tokens(text: &str) -> Vec<Range<usize>> {
     while let Some(at) = text[from..].find(['⟦', '<']).map(|i| from + i) {
         let length = token_length(&text[at..]);
         found.extend(length.map(|n| at..at + n));
-        from = at + length.unwrap_or(if text[at..].starts_with('<') { 1 } else { '⟦'.len_utf8() });
+        from =
+            at + length.unwrap_or(if text[at..].starts_with('<') { 1 } else { '⟦'.len_utf8() });
     }
     found
 }
@@ -234,7 +244,10 @@ pub fn masked_tokens(text: &str) -> Vec<Range<usize>> {
 fn token_length(text: &str) -> Option<usize> {
     let (open, close) = if text.starts_with('<') { ('<', '>') } else { ('⟦', '⟧') };
     let body = text.strip_prefix(open)?;
-    let end = body.char_indices().take(MAX_TOKEN_BYTES).find(|(_, c)| *c == close || !is_token_char(*c))?;
+    let end = body
+        .char_indices()
+        .take(MAX_TOKEN_BYTES)
+        .find(|(_, c)| *c == close || !is_token_char(*c))?;
     if end.1 != close || end.0 > MAX_TOKEN_BYTES {
         return None;
     }
@@ -242,7 +255,11 @@ fn token_length(text: &str) -> Option<usize> {
     let named = inner.starts_with(|c: char| c.is_ascii_uppercase());
     let well_formed = match open {
         // `<b>` and `a < b` are ordinary text: labels are upper case.
-        '<' => named && !inner.contains([':', '=']) && !inner.contains(|c: char| c.is_ascii_lowercase()),
+        '<' => {
+            named
+                && !inner.contains([':', '='])
+                && !inner.contains(|c: char| c.is_ascii_lowercase())
+        }
         _ => inner == "=" || (named && inner.contains(':')),
     };
     well_formed.then(|| open.len_utf8() + end.0 + close.len_utf8())
@@ -274,7 +291,10 @@ mod tests {
     fn paragraphs_are_kept_whole() {
         let options = ChunkOptions::new(30, 0).unwrap();
         let text = "First paragraph here.\n\nSecond one. It is longer.\n\n  \n\nThird.";
-        assert_eq!(texts(text, &options), ["First paragraph here.", "Second one. It is longer.", "Third."]);
+        assert_eq!(
+            texts(text, &options),
+            ["First paragraph here.", "Second one. It is longer.", "Third."]
+        );
     }
 
     #[test]
@@ -287,7 +307,8 @@ mod tests {
 
     #[test]
     fn tokens_are_found_and_markup_is_not() {
-        let text = "⟦EMAIL_ADDRESS:0123456789abcdef⟧ <EMAIL_1> <PERSON> ⟦=⟧ <b> a < b ⟦x⟧ <A B> ⟦ <I_2";
+        let text =
+            "⟦EMAIL_ADDRESS:0123456789abcdef⟧ <EMAIL_1> <PERSON> ⟦=⟧ <b> a < b ⟦x⟧ <A B> ⟦ <I_2";
         let got: Vec<&str> = masked_tokens(text).into_iter().map(|r| &text[r]).collect();
         assert_eq!(got, ["⟦EMAIL_ADDRESS:0123456789abcdef⟧", "<EMAIL_1>", "<PERSON>", "⟦=⟧"]);
     }
@@ -328,12 +349,19 @@ mod tests {
                 prop_assert!(shared.chars().count() <= options.overlap());
             }
             if c.start > covered {
-                prop_assert!(text[covered..c.start].trim().is_empty(), "gap {:?}", &text[covered..c.start]);
+                prop_assert!(
+                    text[covered..c.start].trim().is_empty(),
+                    "gap {:?}",
+                    &text[covered..c.start]
+                );
             }
             for at in [c.start, c.end] {
                 let cut = tokens.iter().find(|t| t.start < at && at < t.end);
                 if let Some(t) = cut {
-                    prop_assert!(text[t.clone()].chars().count() > options.max_chars(), "token cut");
+                    prop_assert!(
+                        text[t.clone()].chars().count() > options.max_chars(),
+                        "token cut"
+                    );
                 }
                 prop_assert!(whole_grapheme(text, at, options), "grapheme cut at {at} of {text:?}");
             }
@@ -347,7 +375,8 @@ mod tests {
     fn whole_grapheme(text: &str, at: usize, options: &ChunkOptions) -> bool {
         let boundary = GraphemeCursor::new(at, text.len(), true).is_boundary(text, 0) == Ok(true);
         // White space is trimmed off even where a combining mark sits on it.
-        let beside_space = text[..at].ends_with(char::is_whitespace) || text[at..].starts_with(char::is_whitespace);
+        let beside_space = text[..at].ends_with(char::is_whitespace)
+            || text[at..].starts_with(char::is_whitespace);
         let oversized = || {
             text.grapheme_indices(true)
                 .any(|(s, g)| s < at && at < s + g.len() && g.chars().count() > options.max_chars())

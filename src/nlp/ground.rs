@@ -1,187 +1,306 @@
-//! Step 10: is each sentence of a draft in its evidence? What can be checked exactly is: numbers,
-//! links and addresses must stand in the cited passages, or the sentence is not supported, however
-//! alike the words are. The rest is the share of the sentence's own words that the evidence has,
-//! together with the likeness of its best sentence. A first version: it knows no paraphrase that
-//! shares no word, and no negation.
+//! Checks a reply against its evidence, sentence by sentence.
+//!
+//! Two questions are kept apart. Is every number, amount, date, link and name of the sentence in the passages? That has
+//! a yes or no. And is what it says in them at all? That is judged by the words and the meaning it shares with the best
+//! few sentences of the evidence, as a probability. A sentence close to its evidence that differs in a figure or a "not"
+//! is called contradicted, which is worse than unsupported: somebody would believe it.
 
 mod courtesy;
+mod evidence;
+mod polarity;
+mod specifics;
 
-use std::collections::HashSet;
-use std::sync::LazyLock;
+use std::ops::Range;
 
-use regex::Regex;
-
-pub use courtesy::{reads_as_courtesy, regrets_what_was_told};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::draft::{Passage, Sentence, SentenceRole};
 use crate::nlp::encoder::Embed;
-use crate::nlp::lexical::{is_function_word, terms};
-use crate::nlp::sentence;
+pub use courtesy::{reads_as_courtesy, regrets_what_was_told};
+use evidence::Evidence;
+pub use evidence::Features;
 
-/// What the check says of a sentence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the evidence says of a sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// The evidence says it.
     Supported,
-    /// The evidence says most of it.
+    /// The evidence comes near, without saying it outright.
     Inferred,
-    /// The evidence doesn't say it.
+    /// The evidence does not say it.
     Unsupported,
-    /// The evidence gives another figure in the same place.
+    /// The evidence says something else.
     Contradicted,
 }
 
-/// One sentence's verdict.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Checked {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// How much of it is in the evidence, 0–1.
-    pub score: f32,
+/// A sentence to be checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// The sentence.
+    pub text: &'a str,
+    /// Numbers of the passages that it cites, from 1; only these count. None: all passages are searched.
+    pub citations: Option<&'a [usize]>,
+    /// It only greets, thanks, regrets or closes.
+    pub courtesy: bool,
 }
 
-/// The verdict over a draft.
+/// What the check found for one sentence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// In a word.
+    pub verdict: Verdict,
+    /// Probability that the evidence supports the sentence, 0–1.
+    pub score: f32,
+    /// The passage that comes nearest, from 1.
+    pub passage: Option<usize>,
+    /// The bytes of that passage's text that come nearest.
+    pub span: Option<Range<usize>>,
+    /// Figures, links and names of the sentence that the evidence lacks, as written.
+    pub missing: Vec<String>,
+}
+
+/// What the check found for a reply.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grounding {
-    /// The weakest statement's score, 0–1; 1 when nothing is stated.
+    /// Probability that the whole reply is supported, 0–1.
     pub score: f32,
-    /// One a sentence, in order; greetings count as supported.
-    pub sentences: Vec<Checked>,
+    /// Whether it is taken to be supported.
+    pub supported: bool,
+    /// One for each sentence, in order.
+    pub sentences: Vec<Judgement>,
 }
 
-/// Share of own words from which a sentence counts as supported, and as inferred.
-const SUPPORTED: f32 = 0.8;
-const INFERRED: f32 = 0.55;
-/// Cosine to the best sentence of the evidence that can carry a sentence with fewer shared words.
-const ALIKE: f32 = 0.75;
+/// From this probability a sentence counts as supported, and from the second as inferred.
+const SUPPORTED: f32 = 0.6;
+const INFERRED: f32 = 0.4;
+/// Highest score of a sentence that the evidence contradicts.
+const CONTRADICTED: f32 = 0.2;
+/// Share of a sentence's words that must be in the nearest evidence for another figure or an opposite to count as a
+/// contradiction, and for a "not" more or less, which proves less.
+const CLOSE: f32 = 0.6;
+const CLOSE_NEGATION: f32 = 0.85;
 
-/// Figures, links, e-mail addresses: what a customer acts on.
-static FACTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)https?://[^\s<>)\]]+|[\w.+-]+@[\w-]+\.[\w.-]+|\d+(?:[.,:/-]\d+)*").ok()
-});
+/// Checks a draft's sentences against the passages that it was written from.
+#[must_use]
+pub fn check(embed: &dyn Embed, sentences: &[Sentence], passages: &[Passage]) -> Grounding {
+    let texts: Vec<(&str, &str)> =
+        passages.iter().map(|p| (p.title.as_str(), p.text.as_str())).collect();
+    check_claims(embed, &claims(sentences), &texts)
+}
 
-fn facts(text: &str) -> HashSet<String> {
-    let Some(pattern) = FACTS.as_ref() else { return HashSet::new() };
-    pattern
-        .find_iter(text)
-        .map(|m| m.as_str().trim_end_matches(['.', ',', ':', '/', '-']).to_lowercase())
+fn claims(sentences: &[Sentence]) -> Vec<Claim<'_>> {
+    sentences
+        .iter()
+        .map(|s| Claim {
+            text: &s.text,
+            citations: Some(&s.citations),
+            courtesy: s.role == SentenceRole::Courtesy,
+        })
         .collect()
 }
 
-fn words(text: &str) -> HashSet<String> {
-    terms(text).into_iter().filter(|t| !is_function_word(t)).collect()
-}
-
-/// Checks a draft's sentences against the passages that they cite.
-pub fn check(embed: &dyn Embed, sentences: &[Sentence], passages: &[Passage]) -> Grounding {
-    let checked: Vec<Checked> = sentences.iter().map(|s| one(embed, s, passages)).collect();
-    let score = sentences
-        .iter()
-        .zip(&checked)
-        .filter(|(s, _)| s.role == SentenceRole::Statement)
-        .map(|(_, c)| c.score)
-        .fold(1.0, f32::min);
-    Grounding { score, sentences: checked }
-}
-
-fn one(embed: &dyn Embed, s: &Sentence, passages: &[Passage]) -> Checked {
-    if s.role == SentenceRole::Courtesy {
-        // A greeting that carries a figure or a link is no greeting.
-        let plain = facts(&without_placeholders(&s.text)).is_empty();
-        let verdict = if plain { Verdict::Supported } else { Verdict::Unsupported };
-        return Checked { verdict, score: if plain { 1.0 } else { 0.0 } };
-    }
-    let cited: Vec<&str> = s
-        .citations
-        .iter()
-        .filter_map(|n| passages.get(n.checked_sub(1)?))
-        .map(|p| p.text.as_str())
+/// Checks claims against passages, given as title (may be empty) and text.
+#[must_use]
+pub fn check_claims(
+    embed: &dyn Embed,
+    claims: &[Claim<'_>],
+    passages: &[(&str, &str)],
+) -> Grounding {
+    let evidence = Evidence::read(embed, passages);
+    let sentences: Vec<Judgement> = evidence
+        .features(embed, claims)
+        .into_iter()
+        .zip(claims)
+        .map(|(f, claim)| judge(f, claim, &evidence))
         .collect();
-    if cited.is_empty() {
-        return Checked { verdict: Verdict::Unsupported, score: 0.0 };
+    let says_something =
+        |(j, c): &(&Judgement, &Claim<'_>)| !c.courtesy || j.verdict != Verdict::Supported;
+    let checked = || sentences.iter().zip(claims).filter(says_something).map(|(j, _)| j);
+    let supported = checked().all(|j| matches!(j.verdict, Verdict::Supported | Verdict::Inferred));
+    // One bad sentence spoils a reply, so it is as good as its weakest.
+    let score = checked().map(|j| j.score).fold(1.0, f32::min);
+    Grounding { score, supported, sentences }
+}
+
+/// The numbers behind the judgements, one for each claim: for fitting and for explaining them.
+#[must_use]
+pub fn features(
+    embed: &dyn Embed,
+    claims: &[Claim<'_>],
+    passages: &[(&str, &str)],
+) -> Vec<Option<Features>> {
+    Evidence::read(embed, passages).features(embed, claims)
+}
+
+fn judge(features: Option<Features>, claim: &Claim<'_>, evidence: &Evidence<'_>) -> Judgement {
+    let bare = |verdict, score| Judgement {
+        verdict,
+        score,
+        passage: None,
+        span: None,
+        missing: Vec::new(),
+    };
+    if claim.courtesy {
+        // A greeting that carries a figure or a link is no greeting.
+        let plain = !specifics::specifics(claim.text).iter().any(specifics::Specific::is_hard);
+        return if plain { bare(Verdict::Supported, 1.0) } else { bare(Verdict::Unsupported, 0.0) };
     }
-    let evidence = cited.join("\n");
-    if evidence.contains(s.text.trim()) {
-        return Checked { verdict: Verdict::Supported, score: 1.0 };
+    let Some(f) = features else { return bare(Verdict::Unsupported, 0.0) };
+    let place = f.best.and_then(|b| evidence.place(b));
+    let score = if f.verbatim { 1.0 } else { f.probability() };
+    let verdict = verdict(&f, score, claim.text);
+    Judgement {
+        verdict,
+        score: if verdict == Verdict::Contradicted { score.min(CONTRADICTED) } else { score },
+        passage: place.as_ref().map(|p| p.0),
+        span: place.map(|p| p.1),
+        missing: f.missing,
     }
-    let (own, there) = (words(&s.text), words(&evidence));
-    let shared = own.iter().filter(|w| there.contains(*w)).count();
-    #[expect(clippy::cast_precision_loss, reason = "counts of words")]
-    let overlap = if own.is_empty() { 1.0 } else { shared as f32 / own.len() as f32 };
-    let missing = !facts(&without_placeholders(&s.text)).is_subset(&facts(&evidence));
-    if missing {
-        // The same words around another figure contradict; other words are just not there.
-        let verdict = if overlap >= INFERRED { Verdict::Contradicted } else { Verdict::Unsupported };
-        return Checked { verdict, score: overlap * 0.2 };
-    }
-    let verdict = if overlap >= SUPPORTED {
+}
+
+fn verdict(f: &Features, score: f32, text: &str) -> Verdict {
+    let close = f.words_near >= CLOSE;
+    let turned = f.negation && f.words_near >= CLOSE_NEGATION;
+    if f.verbatim {
         Verdict::Supported
-    } else if overlap >= INFERRED || likeness(embed, &s.text, &evidence) >= ALIKE {
+    } else if close && (f.rivals > 0 || f.opposites > 0 || turned) {
+        Verdict::Contradicted
+    } else if regrets_what_was_told(text) {
+        Verdict::Inferred
+    } else if f.missing_hard > 0 || score < INFERRED {
+        Verdict::Unsupported
+    } else if score < SUPPORTED {
         Verdict::Inferred
     } else {
-        Verdict::Unsupported
-    };
-    Checked { verdict, score: overlap }
-}
-
-/// `<EMAIL_1>` stands for a value of the customer's own, not for a figure.
-fn without_placeholders(text: &str) -> String {
-    static MARK: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"<[A-Z_]+_\d+>").ok());
-    MARK.as_ref().map_or_else(|| text.to_owned(), |m| m.replace_all(text, " ").into_owned())
-}
-
-fn likeness(embed: &dyn Embed, sentence: &str, evidence: &str) -> f32 {
-    let mut texts = vec![sentence];
-    texts.extend(sentence::sentences(evidence).into_iter().map(|r| &evidence[r]));
-    let vectors = embed.embed(&texts);
-    let Some((first, rest)) = vectors.split_first() else { return 0.0 };
-    rest.iter()
-        .map(|v| v.embedding.iter().zip(&first.embedding).map(|(a, b)| a * b).sum::<f32>())
-        .fold(0.0, f32::max)
+        Verdict::Supported
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::masking::{Numbering, Outbound, PublicText};
     use crate::nlp::encoder::Encoding;
+    use crate::nlp::lexical::keywords;
 
-    struct Blind;
-    impl Embed for Blind {
+    /// Texts are alike as far as they share keywords.
+    struct Words;
+
+    impl Embed for Words {
         fn embed(&self, texts: &[&str]) -> Vec<Encoding> {
-            texts.iter().map(|_| Encoding { embedding: vec![0.0], layer4: vec![0.0], tokens: 1 }).collect()
+            let vector = |text: &&str| {
+                let mut v = vec![0.0f32; 128];
+                for word in keywords(text) {
+                    v[word.bytes().fold(3usize, |h, b| (h * 31 + usize::from(b)) % 127)] += 1.0;
+                }
+                let norm = v.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-6);
+                v.iter_mut().for_each(|x| *x /= norm);
+                Encoding { embedding: v, layer4: Vec::new(), tokens: 1 }
+            };
+            texts.iter().map(vector).collect()
         }
         fn id(&self) -> &str {
-            "blind"
+            "words"
         }
         fn dims(&self) -> usize {
-            1
+            128
         }
     }
 
-    fn verdict(sentence: Sentence) -> Verdict {
-        let text = PublicText::new("You can return items within 30 days of delivery at https://help.shop.example/r.");
-        let passage = Passage {
-            id: "1".into(),
-            source_id: "a".into(),
-            title: String::new(),
-            text: Outbound::from(&text).render(&Numbering::new()),
-            score: 1.0,
-            public: true,
-        };
-        check(&Blind, &[sentence], &[passage]).sentences[0].verdict
+    const RETURNS: &str = "You can return any unused item within 30 days of delivery. Register the return at \
+                           https://help.shop.example/r. Returns from Germany are free of charge.";
+    const SHIPPING: &str = "Standard shipping takes 3 to 5 working days and costs €4.90.";
+
+    fn judged(text: &str, citations: Option<&[usize]>) -> Judgement {
+        let claim = Claim { text, citations, courtesy: false };
+        check_claims(&Words, &[claim], &[("Returns", RETURNS), ("Shipping", SHIPPING)])
+            .sentences
+            .remove(0)
+    }
+
+    fn verdict_of(text: &str) -> Verdict {
+        judged(text, None).verdict
     }
 
     #[test]
-    fn figures_and_links_must_stand_in_the_evidence() {
-        let s = |t: &str, c: Vec<usize>| Sentence::statement("", t, c);
-        assert_eq!(verdict(s("You can return items within 30 days of delivery.", vec![1])), Verdict::Supported);
-        assert_eq!(verdict(s("You can return items within 60 days of delivery.", vec![1])), Verdict::Contradicted);
-        assert_eq!(verdict(s("Return items within 30 days at https://evil.example/r", vec![1])), Verdict::Contradicted);
-        assert_eq!(verdict(s("Our shop opens on Sundays.", vec![1])), Verdict::Unsupported);
-        assert_eq!(verdict(s("You can return items within 30 days.", vec![])), Verdict::Unsupported);
-        assert_eq!(verdict(s("You can return items within 30 days.", vec![9])), Verdict::Unsupported);
-        assert_eq!(verdict(Sentence::courtesy("", "Hello <PERSON_1>,")), Verdict::Supported);
-        assert_eq!(verdict(Sentence::courtesy("", "Call 555 0100!")), Verdict::Unsupported);
+    fn what_the_evidence_says_is_supported_and_pointed_at() {
+        let j = judged("Returns from Germany are free of charge.", Some(&[1]));
+        assert_eq!((j.verdict, j.score, j.passage), (Verdict::Supported, 1.0, Some(1)));
+        assert_eq!(j.span.map(|s| &RETURNS[s]), Some("Returns from Germany are free of charge."));
+        assert_eq!(
+            verdict_of("Any unused item can be returned within thirty days of its delivery."),
+            Verdict::Supported
+        );
+        assert_eq!(
+            verdict_of("Shipping costs 4,90 € and takes 3–5 working days."),
+            Verdict::Supported
+        );
+    }
+
+    #[test]
+    fn another_figure_link_or_not_contradicts() {
+        let j = judged("You can return any unused item within 60 days of delivery.", Some(&[1]));
+        assert_eq!((j.verdict, j.missing), (Verdict::Contradicted, vec!["60".to_owned()]));
+        assert!(j.score <= CONTRADICTED);
+        assert_eq!(
+            verdict_of("Register the return at https://evil.example/r."),
+            Verdict::Contradicted
+        );
+        assert_eq!(
+            verdict_of("Returns from Germany are not free of charge."),
+            Verdict::Contradicted
+        );
+    }
+
+    #[test]
+    fn what_is_elsewhere_or_uncited_is_unsupported() {
+        assert_eq!(verdict_of("Our shop opens on Sundays at noon."), Verdict::Unsupported);
+        assert_eq!(
+            judged("Returns from Germany are free of charge.", Some(&[])).verdict,
+            Verdict::Unsupported
+        );
+        assert_eq!(
+            judged("Returns from Germany are free of charge.", Some(&[9])).verdict,
+            Verdict::Unsupported
+        );
+        assert_eq!(
+            judged("Standard shipping costs €4.90.", Some(&[1])).verdict,
+            Verdict::Unsupported
+        );
+    }
+
+    #[test]
+    fn courtesies_need_no_evidence_unless_they_carry_a_figure() {
+        let sentences = [
+            Sentence::courtesy("", "Hello <PERSON_1>,"),
+            Sentence::statement("\n\n", "Returns from Germany are free of charge.", vec![1]),
+        ];
+        let checked = check_claims(&Words, &claims(&sentences), &[("", RETURNS)]);
+        assert!(checked.supported && checked.score == 1.0);
+        let sentences = [Sentence::courtesy("", "Call 555 0100!")];
+        let checked = check_claims(&Words, &claims(&sentences), &[("", RETURNS)]);
+        assert!(!checked.supported && checked.score == 0.0);
+    }
+
+    #[test]
+    fn regret_for_what_was_told_is_inferred_at_best() {
+        assert_eq!(
+            verdict_of("I'm sorry that your tent arrived with a broken pole."),
+            Verdict::Inferred
+        );
+    }
+
+    #[test]
+    fn a_reply_is_as_good_as_its_weakest_sentence() {
+        let good = Claim {
+            text: "Returns from Germany are free of charge.",
+            citations: None,
+            courtesy: false,
+        };
+        let bad = Claim { text: "Your kayak is on its way.", ..good };
+        let checked = check_claims(&Words, &[good, bad], &[("", RETURNS)]);
+        assert!(!checked.supported && checked.score == checked.sentences[1].score);
+        assert!(check_claims(&Words, &[], &[]).supported);
+        assert_eq!(check_claims(&Words, &[good], &[]).sentences[0].verdict, Verdict::Unsupported);
     }
 }

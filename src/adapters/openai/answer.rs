@@ -4,7 +4,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::domain::draft::{Draft, DraftOutcome, DraftRequest, NoMatchReason, Sentence, SentenceRole, Tone};
+use crate::domain::draft::{
+    Draft, DraftOutcome, DraftRequest, NoMatchReason, Sentence, SentenceRole, Tone,
+};
 use crate::domain::message::ChannelKind;
 use crate::nlp::ground::reads_as_courtesy;
 
@@ -99,7 +101,11 @@ struct AnswerSentence {
 ///
 /// # Errors
 /// What is wrong with the answer.
-pub(super) fn read(response: &Value, request: &DraftRequest, passages: usize) -> Result<DraftOutcome, Flaw> {
+pub(super) fn read(
+    response: &Value,
+    request: &DraftRequest,
+    passages: usize,
+) -> Result<DraftOutcome, Flaw> {
     let completion = Completion::deserialize(response).map_err(|_| Flaw::NotAResponse)?;
     let choice = completion.choices.into_iter().next().ok_or(Flaw::NotAResponse)?;
     match choice.finish_reason.as_deref() {
@@ -125,7 +131,10 @@ fn unfenced(content: &str) -> &str {
 
 fn outcome(answer: Answer, request: &DraftRequest, passages: usize) -> Result<DraftOutcome, Flaw> {
     let chars: usize = answer.sentences.iter().map(|s| s.text.chars().count()).sum();
-    if answer.sentences.len() > MAX_SENTENCES || answer.unanswered.len() > MAX_UNANSWERED || chars > MAX_CHARS {
+    if answer.sentences.len() > MAX_SENTENCES
+        || answer.unanswered.len() > MAX_UNANSWERED
+        || chars > MAX_CHARS
+    {
         return Err(Flaw::TooLong);
     }
     let mut sentences: Vec<Sentence> = Vec::new();

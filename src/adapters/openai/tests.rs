@@ -91,7 +91,11 @@ fn good() -> Value {
 
 async fn server(responder: impl Respond + 'static) -> MockServer {
     let server = MockServer::start().await;
-    Mock::given(method("POST")).and(path("/v1/chat/completions")).respond_with(responder).mount(&server).await;
+    Mock::given(method("POST"))
+        .and(path("/v1/chat/completions"))
+        .respond_with(responder)
+        .mount(&server)
+        .await;
     server
 }
 
@@ -164,7 +168,9 @@ async fn a_rate_limit_is_never_broken() {
     ] {
         let server = server(ResponseTemplate::new(429).insert_header("retry-after", value)).await;
         match model(&server.uri(), 9 * tenth).draft(&request()).await {
-            Err(ChatError::Retry { after, asked: true, .. }) => assert!(after >= at_least, "{value}: {after:?}"),
+            Err(ChatError::Retry { after, asked: true, .. }) => {
+                assert!(after >= at_least, "{value}: {after:?}")
+            }
             other => panic!("{value}: {other:?}"),
         }
         assert_eq!(calls(&server).await, 1, "{value}");
@@ -187,7 +193,10 @@ async fn server_errors_are_retried_and_then_left_to_the_worker() {
     let model = model(&server.uri(), 10 * SECOND);
     let begun = std::time::Instant::now();
     let error = model.draft(&request()).await.unwrap_err();
-    assert!(matches!(error, ChatError::Retry { after, asked: false, .. } if after == 4 * SECOND), "{error:?}");
+    assert!(
+        matches!(error, ChatError::Retry { after, asked: false, .. } if after == 4 * SECOND),
+        "{error:?}"
+    );
     assert!(begun.elapsed() >= 3 * SECOND, "1 s, then 2 s");
     assert_eq!(calls(&server).await, 3);
     // Two more failures open the circuit: the endpoint is left alone.
@@ -196,15 +205,29 @@ async fn server_errors_are_retried_and_then_left_to_the_worker() {
     assert_eq!(calls(&server).await, 5);
     let before = calls(&server).await;
     let error = model.draft(&request()).await.unwrap_err();
-    assert!(matches!(error, ChatError::Retry { after, asked: false, .. } if after <= 30 * SECOND), "{error:?}");
+    assert!(
+        matches!(error, ChatError::Retry { after, asked: false, .. } if after <= 30 * SECOND),
+        "{error:?}"
+    );
     assert_eq!(calls(&server).await, before);
 }
 
 #[tokio::test]
 async fn refusals_are_permanent() {
-    for (status, code) in [(400, "context_length_exceeded"), (401, "invalid_api_key"), (404, "x"), (429, "insufficient_quota"), (302, "x")] {
+    for (status, code) in [
+        (400, "context_length_exceeded"),
+        (401, "invalid_api_key"),
+        (404, "x"),
+        (429, "insufficient_quota"),
+        (302, "x"),
+    ] {
         let body = json!({"error": {"code": code, "message": "the prompt was: secret words"}});
-        let server = server(ResponseTemplate::new(status).set_body_json(&body).insert_header("location", "http://127.0.0.1:1/")).await;
+        let server = server(
+            ResponseTemplate::new(status)
+                .set_body_json(&body)
+                .insert_header("location", "http://127.0.0.1:1/"),
+        )
+        .await;
         let error = model(&server.uri(), 5 * SECOND).draft(&request()).await.unwrap_err();
         assert!(matches!(error, ChatError::Permanent(_)), "{status}: {error:?}");
         assert!(!format!("{error:?}").contains("secret words"));
@@ -248,7 +271,8 @@ async fn a_repaired_answer_counts_and_the_flawed_one_is_not_sent_back() {
 
 #[tokio::test]
 async fn filtered_and_refused_answers_go_to_a_person_at_once() {
-    let filtered = json!({"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]});
+    let filtered =
+        json!({"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]});
     let refused = json!({"choices": [{"message": {"content": null, "refusal": "I can't"}, "finish_reason": "stop"}]});
     for body in [filtered, refused] {
         let server = server(ok(&body)).await;
@@ -284,7 +308,9 @@ async fn dripping_and_broken_connections_are_transient() {
     let drip = raw_server(|mut s| {
         let mut head = [0; 1024];
         let _ = s.read(&mut head);
-        let _ = s.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{");
+        let _ = s.write_all(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{",
+        );
         for _ in 0..40 {
             std::thread::sleep(Duration::from_millis(100));
             if s.write_all(b" ").is_err() {
@@ -302,7 +328,8 @@ async fn dripping_and_broken_connections_are_transient() {
     };
     for address in [drip, reset, closed] {
         let begun = std::time::Instant::now();
-        let error = model(&address, Duration::from_millis(700)).draft(&request()).await.unwrap_err();
+        let error =
+            model(&address, Duration::from_millis(700)).draft(&request()).await.unwrap_err();
         assert!(matches!(error, ChatError::Retry { asked: false, .. }), "{error:?}");
         assert!(begun.elapsed() < 3 * SECOND);
     }
@@ -316,7 +343,10 @@ fn read(answer: &Value) -> Result<DraftOutcome, Flaw> {
 fn citations_out_of_range_leave_the_sentence_uncited() {
     let answer = json!({"sentences": [{"text": "It takes 30 days.", "citations": [0, -1, 3, 99]}], "unanswered": [], "tone": "x"});
     let Ok(DraftOutcome::Draft(draft)) = read(&answer) else { panic!() };
-    assert_eq!((draft.sentences[0].role, draft.sentences[0].citations.len()), (SentenceRole::Statement, 0));
+    assert_eq!(
+        (draft.sentences[0].role, draft.sentences[0].citations.len()),
+        (SentenceRole::Statement, 0)
+    );
     assert_eq!(draft.tone, Tone::Neutral, "an unknown tone is the one that was asked for");
 }
 
@@ -324,7 +354,10 @@ fn citations_out_of_range_leave_the_sentence_uncited() {
 fn nothing_answered_is_no_match() {
     for sentences in [json!([]), json!([{"text": "Hello,", "citations": []}])] {
         let answer = json!({"sentences": sentences, "unanswered": ["How?"], "tone": "neutral"});
-        assert_eq!(read(&answer), Ok(DraftOutcome::NoMatch { reason: NoMatchReason::NotAnswered, best_score: 0.5 }));
+        assert_eq!(
+            read(&answer),
+            Ok(DraftOutcome::NoMatch { reason: NoMatchReason::NotAnswered, best_score: 0.5 })
+        );
     }
 }
 
@@ -332,7 +365,9 @@ fn nothing_answered_is_no_match() {
 fn a_code_block_is_opened_and_paragraphs_are_set() {
     let answer = json!({"sentences": [{"text": "Hello,"}, {"text": "It takes 30 days.", "citations": [2, 2]}, {"text": "Kind regards"}], "unanswered": []});
     let fenced = completion(&format!("```json\n{answer}\n```"));
-    let Ok(DraftOutcome::Draft(draft)) = answer::read(&fenced, &request().draft, 2) else { panic!() };
+    let Ok(DraftOutcome::Draft(draft)) = answer::read(&fenced, &request().draft, 2) else {
+        panic!()
+    };
     assert_eq!(draft.text, "Hello,\n\nIt takes 30 days.\n\nKind regards");
     assert_eq!(draft.sentences[1].citations, [2]);
 }
@@ -341,7 +376,10 @@ fn a_code_block_is_opened_and_paragraphs_are_set() {
 fn settings_are_checked() {
     let mut settings = OpenAiSettings::new("http://x/v1", "m");
     settings.context_tokens = 800;
-    assert!(matches!(OpenAi::new(settings, Arc::new(Frozen)), Err(OpenAiSetupError::NoRoomForPrompt { .. })));
+    assert!(matches!(
+        OpenAi::new(settings, Arc::new(Frozen)),
+        Err(OpenAiSetupError::NoRoomForPrompt { .. })
+    ));
 }
 
 fn json_value() -> impl Strategy<Value = Value> {
@@ -355,8 +393,14 @@ fn json_value() -> impl Strategy<Value = Value> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
             prop::collection::hash_map(
-                prop_oneof![Just("sentences".to_owned()), Just("text".to_owned()), Just("citations".to_owned()),
-                    Just("choices".to_owned()), Just("message".to_owned()), Just("content".to_owned())],
+                prop_oneof![
+                    Just("sentences".to_owned()),
+                    Just("text".to_owned()),
+                    Just("citations".to_owned()),
+                    Just("choices".to_owned()),
+                    Just("message".to_owned()),
+                    Just("content".to_owned())
+                ],
                 inner,
                 0..4
             )

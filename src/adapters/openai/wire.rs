@@ -143,5 +143,10 @@ async fn error_code(response: &mut reqwest::Response) -> Option<String> {
     let body = read_up_to(response, MAX_ERROR_BYTES).await.ok()?;
     let Body { error } = serde_json::from_slice(&body).ok()?;
     let code = error.code.and_then(|c| c.as_str().map(str::to_owned)).or(error.r#type)?;
-    Some(code.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')).take(MAX_CODE).collect())
+    Some(
+        code.chars()
+            .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+            .take(MAX_CODE)
+            .collect(),
+    )
 }

@@ -28,7 +28,7 @@ dank danke fur ihre ihr ihren ihrer deine nachricht e mail anfrage geduld versta
 ruckmeldung es tut uns mir leid das dass dies wir bedauern verstehen entschuldigen entschuldigung bitte
 unannehmlichkeiten arger umstande probleme problem sie dadurch damit hatten haben arger argerlich ist wie verargert
 sind mit freundlichen freundliche grussen grusse viele beste herzliche schonen schones einen ein noch gern geschehen
-wir freuen freut hoffen hoffentlich hilft ihnen weiter diese auskunft die der
+wir freuen freut hoffen hoffentlich hilft ihnen weiter diese auskunft die der diesen dieser dieses
 hola buenos dias buenas tardes noches estimado estimada gracias muchas por su tu mensaje correo paciencia comprension
 consulta lo sentimos siento mucho lamentamos las los molestias inconvenientes problema ocasionadas causadas que ha
 haya tenido entendemos un saludo saludos cordial cordiales atentamente cordialmente nos alegra esperamos le ayude esto
@@ -51,22 +51,64 @@ met vriendelijke groet groeten graag gedaan fijn hopelijk helpt verder is heeft 
 
 /// Words that greetings begin with; the rest of a short greeting may be a name.
 const GREETINGS: &[&str] = &[
-    "hello", "hi", "hey", "dear", "hallo", "liebe", "lieber", "sehr", "hola", "estimado", "estimada", "bonjour",
-    "cher", "chere", "ciao", "buongiorno", "gentile", "caro", "cara", "ola", "prezado", "prezada", "hoi", "beste",
-    "geachte", "dag", "guten", "good", "bom", "boa", "buenos", "buenas",
+    "hello",
+    "hi",
+    "hey",
+    "dear",
+    "hallo",
+    "liebe",
+    "lieber",
+    "sehr",
+    "hola",
+    "estimado",
+    "estimada",
+    "bonjour",
+    "cher",
+    "chere",
+    "ciao",
+    "buongiorno",
+    "gentile",
+    "caro",
+    "cara",
+    "ola",
+    "prezado",
+    "prezada",
+    "hoi",
+    "beste",
+    "geachte",
+    "dag",
+    "guten",
+    "good",
+    "bom",
+    "boa",
+    "buenos",
+    "buenas",
 ];
 
 /// How regret for what the customer describes begins, as terms.
 const REGRETS: &[&str] = &[
-    "i am sorry", "i sorry", "we are sorry", "we sorry", "sorry to hear", "es tut uns leid", "es tut mir leid",
-    "lamentamos", "lo sentimos", "nous sommes desoles", "je suis desole", "ci dispiace", "siamo spiacenti",
-    "het spijt ons", "wat vervelend",
+    "i am sorry",
+    "i sorry",
+    "we are sorry",
+    "we sorry",
+    "sorry to hear",
+    "es tut uns leid",
+    "es tut mir leid",
+    "lamentamos",
+    "lo sentimos",
+    "nous sommes desoles",
+    "je suis desole",
+    "ci dispiace",
+    "siamo spiacenti",
+    "het spijt ons",
+    "wat vervelend",
 ];
 
 /// First person and what only we could do; what holds them is no mere regret. As terms.
 const OURS: &[&str] = &[
-    "we", "i", "will", "can", "cannot", "refund", "wir", "ich", "werden", "nosotros", "podemos", "vamos", "nous", "je",
-    "noi", "possiamo", "nos", "wij", "ik", "kunnen", "zullen", "but", "aber", "pero", "mais", "ma", "mas", "maar",
+    "we", "i", "will", "can", "cannot", "refund", "wir", "ich", "werden", "nosotros", "podemos",
+    "vamos", "nous", "je", "noi", "possiamo", "nos", "wij", "ik", "kunnen", "zullen", "but",
+    "aber", "pero", "mais", "ma", "mas", "maar",
 ];
 
 /// Whether a sentence claims nothing.
@@ -79,7 +121,8 @@ pub fn reads_as_courtesy(sentence: &str) -> bool {
     }
     let greeting = words.first().is_some_and(|w| GREETINGS.contains(&w.as_str()));
     let is_known = |w: &String| known().contains(w.as_str());
-    (greeting && words.len() <= MAX_GREETING_WORDS && ends_open(&bare)) || words.iter().all(is_known)
+    (greeting && words.len() <= MAX_GREETING_WORDS && ends_open(&bare))
+        || words.iter().all(is_known)
 }
 
 /// Whether a sentence regrets what the customer has told us and adds nothing of ours: then it repeats the customer's
@@ -112,7 +155,8 @@ fn without_tokens(sentence: &str) -> String {
 }
 
 fn has_figure(text: &str) -> bool {
-    text.contains("://") || text.contains(|c: char| c.is_numeric() || matches!(c, '@' | '€' | '$' | '£' | '%'))
+    text.contains("://")
+        || text.contains(|c: char| c.is_numeric() || matches!(c, '@' | '€' | '$' | '£' | '%'))
 }
 
 /// A greeting ends in a comma, an exclamation mark or nothing; "Dear returns are free." is none.
@@ -127,10 +171,22 @@ mod tests {
     #[test]
     fn courtesies_in_seven_languages() {
         for s in [
-            "Hello <PERSON_1>,", "Dear Ms Hasselbrink,", "Thank you for your message.", "I'm sorry for the trouble this has caused you.",
-            "Kind regards", "Guten Tag,", "vielen Dank für Ihre Nachricht.", "Mit freundlichen Grüßen", "Lo sentimos mucho.",
-            "Un saludo cordial", "Nous sommes désolés.",
-            "Cordialement", "Ci dispiace per il disagio.", "Com os melhores cumprimentos", "Met vriendelijke groet", "Wat vervelend!",
+            "Hello <PERSON_1>,",
+            "Dear Ms Hasselbrink,",
+            "Thank you for your message.",
+            "I'm sorry for the trouble this has caused you.",
+            "Kind regards",
+            "Guten Tag,",
+            "vielen Dank für Ihre Nachricht.",
+            "Mit freundlichen Grüßen",
+            "Lo sentimos mucho.",
+            "Un saludo cordial",
+            "Nous sommes désolés.",
+            "Cordialement",
+            "Ci dispiace per il disagio.",
+            "Com os melhores cumprimentos",
+            "Met vriendelijke groet",
+            "Wat vervelend!",
         ] {
             assert!(reads_as_courtesy(s), "{s}");
         }
@@ -139,8 +195,13 @@ mod tests {
     #[test]
     fn statements_that_begin_politely_are_statements() {
         for s in [
-            "Sorry, gift cards can't be refunded.", "Thank you, we have refunded your order.", "Thanks, it takes 3 days.",
-            "We understand, and you may keep the item.", "Dear returns are free.", "Is it good?", "You can return it.",
+            "Sorry, gift cards can't be refunded.",
+            "Thank you, we have refunded your order.",
+            "Thanks, it takes 3 days.",
+            "We understand, and you may keep the item.",
+            "Dear returns are free.",
+            "Is it good?",
+            "You can return it.",
             "Vielen Dank, wir erstatten den Betrag.",
         ] {
             assert!(!reads_as_courtesy(s), "{s}");
@@ -151,7 +212,9 @@ mod tests {
     fn regret_repeats_the_customer_and_promises_nothing() {
         assert!(regrets_what_was_told("I'm sorry that your tent arrived with a broken pole."));
         assert!(regrets_what_was_told("Es tut uns leid, dass Ihr Zelt beschädigt angekommen ist."));
-        assert!(!regrets_what_was_told("I'm sorry that your tent is broken, but we will send another."));
+        assert!(!regrets_what_was_told(
+            "I'm sorry that your tent is broken, but we will send another."
+        ));
         assert!(!regrets_what_was_told("We are sorry, refunds take 14 days."));
         assert!(!regrets_what_was_told("Your tent is broken."));
     }

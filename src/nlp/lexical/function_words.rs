@@ -63,6 +63,8 @@ mod tests {
         for word in WORDS.split_whitespace() {
             assert_eq!(terms(word), [word], "{word}");
         }
-        assert!(is_function_word("where") && is_function_word("nicht") && !is_function_word("refund"));
+        assert!(
+            is_function_word("where") && is_function_word("nicht") && !is_function_word("refund")
+        );
     }
 }

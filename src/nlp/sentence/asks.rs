@@ -33,43 +33,140 @@ pub struct Asks {
 
 /// First words of questions that may lack their mark; as terms, in en, de, es, fr, it, pt, nl.
 const QUESTION_WORDS: &[&str] = &[
-    "how", "what", "when", "where", "which", "who", "why", "can", "could", "do", "does", "is", "are", "will", "would",
-    "may", "whats", "wheres", "wie", "was", "wann", "wo", "welche", "welcher", "welches", "wer", "warum", "kann",
-    "konnen", "konnten", "gibt", "como", "que", "cuando", "donde", "cual", "cuanto", "cuanta", "puedo", "pueden", "hay",
-    "comment", "quand", "ou", "quel", "quelle", "combien", "puis", "pouvez", "est", "come", "cosa", "quando", "dove",
-    "quale", "quanto", "posso", "potete", "qual", "onde", "quais", "podem", "hoe", "wat", "wanneer", "waar", "welke",
-    "kan", "kunnen", "kun",
+    "how", "what", "when", "where", "which", "who", "why", "can", "could", "do", "does", "is",
+    "are", "will", "would", "may", "whats", "wheres", "wie", "was", "wann", "wo", "welche",
+    "welcher", "welches", "wer", "warum", "kann", "konnen", "konnten", "gibt", "como", "que",
+    "cuando", "donde", "cual", "cuanto", "cuanta", "puedo", "pueden", "hay", "comment", "quand",
+    "ou", "quel", "quelle", "combien", "puis", "pouvez", "est", "come", "cosa", "quando", "dove",
+    "quale", "quanto", "posso", "potete", "qual", "onde", "quais", "podem", "hoe", "wat",
+    "wanneer", "waar", "welke", "kan", "kunnen", "kun",
 ];
 
 /// Words that make a sentence a request, as terms or runs of terms.
 const REQUESTS: &[&str] = &[
-    "please", "want to", "would like", "also like", "like to", "d like", "need to", "need a", "looking for", "wondering", "want my",
-    "want a", "wish to", "tell me", "let me know", "send me", "help me", "explain", "trying to", "not sure", "question about",
-    "bitte", "mochte", "mochten", "hatte gern", "hatte gerne", "brauche", "wurde gern", "frage mich", "suche", "will",
-    "por favor", "quiero", "quisiera", "necesito", "me gustaria", "querria", "s il vous plait", "voudrais", "souhaite",
-    "souhaiterais", "aimerais", "besoin", "faudrait", "per favore", "vorrei", "ho bisogno", "mi serve", "gostaria", "preciso",
-    "queria", "alstublieft", "wil graag", "zou graag", "graag", "nodig", "ik wil",
+    "please",
+    "want to",
+    "would like",
+    "also like",
+    "like to",
+    "d like",
+    "need to",
+    "need a",
+    "looking for",
+    "wondering",
+    "want my",
+    "want a",
+    "wish to",
+    "tell me",
+    "let me know",
+    "send me",
+    "help me",
+    "explain",
+    "trying to",
+    "not sure",
+    "question about",
+    "bitte",
+    "mochte",
+    "mochten",
+    "hatte gern",
+    "hatte gerne",
+    "brauche",
+    "wurde gern",
+    "frage mich",
+    "suche",
+    "will",
+    "por favor",
+    "quiero",
+    "quisiera",
+    "necesito",
+    "me gustaria",
+    "querria",
+    "s il vous plait",
+    "voudrais",
+    "souhaite",
+    "souhaiterais",
+    "aimerais",
+    "besoin",
+    "faudrait",
+    "per favore",
+    "vorrei",
+    "ho bisogno",
+    "mi serve",
+    "gostaria",
+    "preciso",
+    "queria",
+    "alstublieft",
+    "wil graag",
+    "zou graag",
+    "graag",
+    "nodig",
+    "ik wil",
 ];
 
 /// How thanks and praise sound, as terms.
 const THANKS: &[&str] = &[
-    "thank", "thanks", "great", "love", "lovely", "perfect", "brilliant", "excellent", "wonderful", "amazing", "danke",
-    "vielen dank", "super", "toll", "gracias", "genial", "excelente", "merci", "parfait", "grazie", "perfetto",
-    "obrigado", "obrigada", "bedankt", "dank", "geweldig",
+    "thank",
+    "thanks",
+    "great",
+    "love",
+    "lovely",
+    "perfect",
+    "brilliant",
+    "excellent",
+    "wonderful",
+    "amazing",
+    "danke",
+    "vielen dank",
+    "super",
+    "toll",
+    "gracias",
+    "genial",
+    "excelente",
+    "merci",
+    "parfait",
+    "grazie",
+    "perfetto",
+    "obrigado",
+    "obrigada",
+    "bedankt",
+    "dank",
+    "geweldig",
 ];
 
 /// Words in a question that stand for something named before it.
 const POINTING_BACK: &[&str] = &[
-    "it", "them", "this", "that", "these", "those", "one", "das", "es", "sie", "ihn", "diese", "dieses", "dies", "lo",
-    "los", "la", "las", "eso", "esto", "le", "les", "cela", "celui", "questo", "questa", "li", "isso", "isto", "het", "die",
-    "dit", "dat", "deze",
+    "it", "them", "this", "that", "these", "those", "one", "das", "es", "sie", "ihn", "diese",
+    "dieses", "dies", "lo", "los", "la", "las", "eso", "esto", "le", "les", "cela", "celui",
+    "questo", "questa", "li", "isso", "isto", "het", "die", "dit", "dat", "deze",
 ];
 
 /// How answers that are steps are asked for.
 const STEPS: &[&str] = &[
-    "how do", "how can", "how to", "how should", "what do i", "what should", "where do i", "steps", "wie kann", "wie geht",
-    "wie mache", "was muss", "wie schicke", "como puedo", "como hago", "que debo", "comment faire", "comment puis",
-    "comment", "come posso", "come faccio", "como posso", "hoe kan", "hoe moet", "wat moet",
+    "how do",
+    "how can",
+    "how to",
+    "how should",
+    "what do i",
+    "what should",
+    "where do i",
+    "steps",
+    "wie kann",
+    "wie geht",
+    "wie mache",
+    "was muss",
+    "wie schicke",
+    "como puedo",
+    "como hago",
+    "que debo",
+    "comment faire",
+    "comment puis",
+    "comment",
+    "come posso",
+    "come faccio",
+    "como posso",
+    "hoe kan",
+    "hoe moet",
+    "wat moet",
 ];
 
 /// Splits a message, given without quotes and signature. A message that asks nothing in so many words, but tells of something, is one ask as a whole: "my
@@ -77,7 +174,8 @@ const STEPS: &[&str] = &[
 #[must_use]
 pub fn split(message: &str, subject: Option<&str>) -> Asks {
     let found = sentences(message);
-    let told: Vec<&str> = found.iter().map(|r| &message[r.clone()]).filter(|s| !is_frame(s)).collect();
+    let told: Vec<&str> =
+        found.iter().map(|r| &message[r.clone()]).filter(|s| !is_frame(s)).collect();
     let mut asks: Vec<Ask> = Vec::new();
     for (i, sentence) in told.iter().enumerate() {
         if !asks_something(sentence) {
@@ -127,15 +225,19 @@ fn asks_something(sentence: &str) -> bool {
 /// Greetings, closings, names, addresses: what stands around a message.
 fn is_frame(sentence: &str) -> bool {
     let words = terms(sentence);
-    words.is_empty() || crate::nlp::ground::reads_as_courtesy(sentence) || keywords(sentence).is_empty()
+    words.is_empty()
+        || crate::nlp::ground::reads_as_courtesy(sentence)
+        || keywords(sentence).is_empty()
 }
 
 /// Whether any of `phrases` stands in the text as whole words.
 fn has_any(text: &str, phrases: &[&str]) -> bool {
     let joined = format!(" {} ", terms(text).join(" "));
-    phrases.iter().any(|phrase| joined.match_indices(phrase).any(|(at, _)| {
-        joined[..at].ends_with(' ') && joined[at + phrase.len()..].starts_with(' ')
-    }))
+    phrases.iter().any(|phrase| {
+        joined.match_indices(phrase).any(|(at, _)| {
+            joined[..at].ends_with(' ') && joined[at + phrase.len()..].starts_with(' ')
+        })
+    })
 }
 
 #[cfg(test)]
@@ -160,13 +262,20 @@ mod tests {
 
     #[test]
     fn a_bare_question_takes_its_context_along() {
-        assert_eq!(texts("I lost my voucher code. Is that a problem?"), ["I lost my voucher code. Is that a problem?"]);
+        assert_eq!(
+            texts("I lost my voucher code. Is that a problem?"),
+            ["I lost my voucher code. Is that a problem?"]
+        );
     }
 
     #[test]
     fn a_complaint_without_a_question_is_one_ask() {
-        let asks = split("my parcel says DELIVERED but there is nothing here", Some("Parcel LF-2046"));
-        assert_eq!(asks.asks[0].text, "Parcel LF-2046 my parcel says DELIVERED but there is nothing here");
+        let asks =
+            split("my parcel says DELIVERED but there is nothing here", Some("Parcel LF-2046"));
+        assert_eq!(
+            asks.asks[0].text,
+            "Parcel LF-2046 my parcel says DELIVERED but there is nothing here"
+        );
     }
 
     #[test]
