@@ -79,7 +79,9 @@ pub(super) fn encode(key: &Key, fitted: &Fitted) -> Result<Vec<u8>, CacheError> 
     body.extend(json);
     put_floats(&mut body, &[fitted.intent.threshold, fitted.spam.threshold]);
     put_floats(&mut body, &fitted.sentiment.cuts);
-    for ridge in [&fitted.intent.ridge, &fitted.sentiment.ridge, &fitted.spam.ridge, &fitted.injection.ridge] {
+    for ridge in
+        [&fitted.intent.ridge, &fitted.sentiment.ridge, &fitted.spam.ridge, &fitted.injection.ridge]
+    {
         put_ridge(&mut body, ridge);
     }
     let mut bytes = MAGIC.to_vec();
@@ -102,13 +104,22 @@ pub(super) fn decode(bytes: &[u8], wanted: &Key) -> Result<Fitted, CacheError> {
     let length = reader.count()?;
     let opening: Opening = serde_json::from_slice(reader.take(length)?)?;
     if opening.key != *wanted {
-        return Err(CacheError::Other { found: Box::new(opening.key), wanted: Box::new(wanted.clone()) });
+        return Err(CacheError::Other {
+            found: Box::new(opening.key),
+            wanted: Box::new(wanted.clone()),
+        });
     }
     let thresholds = reader.floats()?;
-    let [intent_threshold, spam_threshold] = thresholds[..] else { return Err(CacheError::Damaged) };
+    let [intent_threshold, spam_threshold] = thresholds[..] else {
+        return Err(CacheError::Damaged);
+    };
     let cuts = reader.floats()?;
-    let (intent, sentiment, spam, injection) = (reader.ridge()?, reader.ridge()?, reader.ridge()?, reader.ridge()?);
-    if intent.classes() != opening.labels.len() || cuts.len() + 1 != sentiment.classes() || !reader.rest.is_empty() {
+    let (intent, sentiment, spam, injection) =
+        (reader.ridge()?, reader.ridge()?, reader.ridge()?, reader.ridge()?);
+    if intent.classes() != opening.labels.len()
+        || cuts.len() + 1 != sentiment.classes()
+        || !reader.rest.is_empty()
+    {
         return Err(CacheError::Damaged);
     }
     let (examples, accuracy, abstained, accuracy_kept) = opening.unseen;

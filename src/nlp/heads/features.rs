@@ -44,8 +44,15 @@ pub struct Features {
 impl Features {
     /// Puts the blocks together.
     #[must_use]
-    pub fn new(weights: &Weights, encoding: &Encoding, words: &[Word], concepts: &[f32], cues: &[f32]) -> Self {
-        let mut dense = Vec::with_capacity(2 * encoding.embedding.len() + concepts.len() + cues.len());
+    pub fn new(
+        weights: &Weights,
+        encoding: &Encoding,
+        words: &[Word],
+        concepts: &[f32],
+        cues: &[f32],
+    ) -> Self {
+        let mut dense =
+            Vec::with_capacity(2 * encoding.embedding.len() + concepts.len() + cues.len());
         if weights.embedding > 0.0 {
             dense.extend(encoding.embedding.iter().map(|x| x * weights.embedding));
         }
@@ -66,7 +73,8 @@ impl Features {
         for (x, c) in self.dense.iter_mut().zip(centre) {
             *x -= c;
         }
-        let squares = dot(&self.dense, &self.dense) + self.hashed.iter().map(|(_, x)| x * x).sum::<f32>();
+        let squares =
+            dot(&self.dense, &self.dense) + self.hashed.iter().map(|(_, x)| x * x).sum::<f32>();
         if squares > 0.0 {
             let scale = 1.0 / squares.sqrt();
             self.dense.iter_mut().for_each(|x| *x *= scale);
@@ -90,7 +98,8 @@ fn hashed(words: &[Word], weight: f32) -> Vec<(u16, f32)> {
     for word in words {
         count(fnv(word.text.as_bytes().iter()), 1.0);
         let marked = format!("<{}>", word.text);
-        let starts: Vec<usize> = marked.char_indices().map(|(at, _)| at).chain([marked.len()]).collect();
+        let starts: Vec<usize> =
+            marked.char_indices().map(|(at, _)| at).chain([marked.len()]).collect();
         for ends in starts.windows(PART + 1) {
             if let [first, .., last] = ends {
                 count(fnv(marked.as_bytes()[*first..*last].iter().chain(b"#")), 0.5);
@@ -146,13 +155,16 @@ mod tests {
 
     #[test]
     fn blocks_are_weighted_and_the_whole_has_length_one() {
-        let weights = Weights { embedding: 1.0, layer4: 0.5, concepts: 0.3, hashed: 0.8, cues: 2.0 };
-        let mut features = Features::new(&weights, &encoding(), &words("hello you"), &[1.0, 0.0], &[0.5]);
+        let weights =
+            Weights { embedding: 1.0, layer4: 0.5, concepts: 0.3, hashed: 0.8, cues: 2.0 };
+        let mut features =
+            Features::new(&weights, &encoding(), &words("hello you"), &[1.0, 0.0], &[0.5]);
         assert_eq!(features.dense, [0.6, 0.8, 0.3, 0.4, 0.3, 0.0, 1.0]);
         let length: f32 = features.hashed.iter().map(|(_, x)| x * x).sum::<f32>().sqrt();
         assert!((length - 0.8).abs() < 1e-6);
         features.centre_and_normalise(&[0.1; 7]);
-        let squares = dot(&features.dense, &features.dense) + features.hashed.iter().map(|(_, x)| x * x).sum::<f32>();
+        let squares = dot(&features.dense, &features.dense)
+            + features.hashed.iter().map(|(_, x)| x * x).sum::<f32>();
         assert!((squares - 1.0).abs() < 1e-5);
     }
 
@@ -160,7 +172,9 @@ mod tests {
     fn related_words_share_buckets() {
         let overlap = |a: &str, b: &str| {
             let (a, b) = (hashed(&words(a), 1.0), hashed(&words(b), 1.0));
-            a.iter().filter_map(|(i, x)| b.iter().find(|(j, _)| i == j).map(|(_, y)| x * y)).sum::<f32>()
+            a.iter()
+                .filter_map(|(i, x)| b.iter().find(|(j, _)| i == j).map(|(_, y)| x * y))
+                .sum::<f32>()
         };
         assert!((overlap("Rechnung", "rechnung") - 1.0).abs() < 1e-5);
         assert!(overlap("Rechnung", "Rechnungen") > 0.4);

@@ -12,7 +12,8 @@ use crate::domain::triage::{Intent, IntentLabel, Probability, Scored};
 use crate::nlp::encoder::Encoding;
 
 /// How much each block counts; chosen on leave-one-out scores.
-const WEIGHTS: Weights = Weights { embedding: 1.0, layer4: 0.7, concepts: 0.3, hashed: 0.8, cues: 0.0 };
+const WEIGHTS: Weights =
+    Weights { embedding: 1.0, layer4: 0.7, concepts: 0.3, hashed: 0.8, cues: 0.0 };
 const OPTIONS: RidgeOptions = RidgeOptions { gamma: 2.0, lambda: 0.4 };
 /// How many runners-up are named, and from which probability on.
 const ALTERNATIVES: usize = 3;
@@ -44,12 +45,22 @@ impl IntentHead {
     ///
     /// # Errors
     /// When the numbers can't be fitted.
-    pub fn fit(taxonomy: &Taxonomy, surfaces: &[Surface], encodings: &[Encoding]) -> Result<(Self, Unseen), RidgeError> {
+    pub fn fit(
+        taxonomy: &Taxonomy,
+        surfaces: &[Surface],
+        encodings: &[Encoding],
+    ) -> Result<(Self, Unseen), RidgeError> {
         let intents = taxonomy.intents();
-        let targets: Vec<usize> =
-            intents.iter().enumerate().flat_map(|(number, intent)| vec![number; intent.examples.len()]).collect();
-        let examples =
-            surfaces.iter().zip(encodings).map(|(surface, encoding)| features(&surface.part, encoding)).collect();
+        let targets: Vec<usize> = intents
+            .iter()
+            .enumerate()
+            .flat_map(|(number, intent)| vec![number; intent.examples.len()])
+            .collect();
+        let examples = surfaces
+            .iter()
+            .zip(encodings)
+            .map(|(surface, encoding)| features(&surface.part, encoding))
+            .collect();
         let fit = Ridge::fit(examples, &targets, intents.len(), OPTIONS)?;
         let judged: Vec<(f32, bool)> = targets
             .iter()
@@ -60,8 +71,16 @@ impl IntentHead {
                 (probabilities[best], best == *target)
             })
             .collect();
-        let threshold = abstention_threshold(judged.clone(), taxonomy.target_accuracy(), taxonomy.max_abstention());
-        let head = Self { ridge: fit.ridge, labels: intents.iter().map(|i| i.name.clone()).collect(), threshold };
+        let threshold = abstention_threshold(
+            judged.clone(),
+            taxonomy.target_accuracy(),
+            taxonomy.max_abstention(),
+        );
+        let head = Self {
+            ridge: fit.ridge,
+            labels: intents.iter().map(|i| i.name.clone()).collect(),
+            threshold,
+        };
         Ok((head, judge(&judged, threshold)))
     }
 
@@ -100,7 +119,8 @@ fn features(surface: &SurfacePart, encoding: &Encoding) -> Features {
 fn judge(judged: &[(f32, bool)], threshold: f32) -> Unseen {
     let share = |part: usize, of: usize| part as f32 / of.max(1) as f32;
     let right = judged.iter().filter(|(_, right)| *right).count();
-    let kept: Vec<bool> = judged.iter().filter(|(c, _)| *c >= threshold).map(|(_, right)| *right).collect();
+    let kept: Vec<bool> =
+        judged.iter().filter(|(c, _)| *c >= threshold).map(|(_, right)| *right).collect();
     Unseen {
         examples: judged.len(),
         accuracy: share(right, judged.len()),

@@ -20,8 +20,17 @@ const READABLE: usize = 24;
 const ENOUGH: usize = 2_000;
 
 /// Letters that speak for a language as a word does.
-const SIGNS: [(char, &str); 9] =
-    [('¿', "es"), ('¡', "es"), ('ñ', "es"), ('ß', "de"), ('ü', "de"), ('ö', "de"), ('ê', "fr"), ('œ', "fr"), ('ł', "pl")];
+const SIGNS: [(char, &str); 9] = [
+    ('¿', "es"),
+    ('¡', "es"),
+    ('ñ', "es"),
+    ('ß', "de"),
+    ('ü', "de"),
+    ('ö', "de"),
+    ('ê', "fr"),
+    ('œ', "fr"),
+    ('ł', "pl"),
+];
 
 /// The word lists.
 #[derive(Debug, Clone)]
@@ -58,7 +67,8 @@ impl LanguageHead {
                 words.add(word, number);
             }
         }
-        let listed = Lang::all().iter().copied().filter(|lang| codes.contains(&code_of(*lang))).collect();
+        let listed =
+            Lang::all().iter().copied().filter(|lang| codes.contains(&code_of(*lang))).collect();
         Ok(Self { words, codes, detector: Detector::with_allowlist(listed) })
     }
 
@@ -72,7 +82,8 @@ impl LanguageHead {
         let text = start_of(text);
         // A script of its own settles it: Greek, Hangul, Thai … the trigrams read these right at any length.
         // Latin and Cyrillic are shared by many languages.
-        let shared = whatlang::detect_script(text).is_none_or(|s| matches!(s, Script::Latin | Script::Cyrillic));
+        let shared = whatlang::detect_script(text)
+            .is_none_or(|s| matches!(s, Script::Latin | Script::Cyrillic));
         if !shared {
             return whatlang::detect(text).map_or_else(undetermined, |info| {
                 language(code_of(info.lang()), 0.5 + 0.5 * info.confidence() as f32)
@@ -80,7 +91,9 @@ impl LanguageHead {
         }
         let mut votes = self.votes(words);
         for (sign, code) in SIGNS {
-            if let (true, Some(at)) = (text.contains(sign), self.codes.iter().position(|c| c.as_str() == code)) {
+            if let (true, Some(at)) =
+                (text.contains(sign), self.codes.iter().position(|c| c.as_str() == code))
+            {
                 votes[at] += 1.0;
             }
         }
@@ -88,7 +101,9 @@ impl LanguageHead {
         if letters >= LONG || total == 0.0 {
             let trigrams = whatlang::detect(text).filter(|_| letters >= READABLE);
             return match trigrams {
-                Some(info) if info.is_reliable() => language(code_of(info.lang()), (info.confidence() as f32).max(0.7)),
+                Some(info) if info.is_reliable() => {
+                    language(code_of(info.lang()), (info.confidence() as f32).max(0.7))
+                }
                 _ if total > 0.0 => self.by_words(&votes, total),
                 Some(info) => language(code_of(info.lang()), info.confidence() as f32 * 0.5),
                 None => undetermined(),
@@ -107,9 +122,16 @@ impl LanguageHead {
     /// The language with the most votes; surer the clearer its lead and the more words spoke.
     fn by_words(&self, votes: &[f32], words: f32) -> Language {
         let best = super::calibrate::argmax(votes);
-        let second = votes.iter().enumerate().filter(|(i, _)| *i != best).map(|(_, v)| *v).fold(0.0, f32::max);
+        let second = votes
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| *i != best)
+            .map(|(_, v)| *v)
+            .fold(0.0, f32::max);
         let lead = (votes[best] - second) / votes[best].max(f32::MIN_POSITIVE);
-        self.codes.get(best).map_or_else(undetermined, |code| language(*code, (0.4 + 0.6 * lead) * (0.55 + 0.15 * words).min(1.0)))
+        self.codes.get(best).map_or_else(undetermined, |code| {
+            language(*code, (0.4 + 0.6 * lead) * (0.55 + 0.15 * words).min(1.0))
+        })
     }
 
     /// For each language, its share of the words that are listed anywhere; a word listed for several
@@ -142,7 +164,11 @@ fn start_of(text: &str) -> &str {
 }
 
 fn language(code: LanguageCode, confidence: f32) -> Language {
-    if code.is_known() { Language { code, confidence: Probability::clamped(confidence) } } else { undetermined() }
+    if code.is_known() {
+        Language { code, confidence: Probability::clamped(confidence) }
+    } else {
+        undetermined()
+    }
 }
 
 fn undetermined() -> Language {

@@ -119,7 +119,11 @@ impl Lexicon {
         }
         let all_shouted = words.iter().filter(|w| w.shouted).count() * 2 > words.len();
         let moods = weighed(words, &roles, all_shouted);
-        let signs: f32 = self.signs.iter().map(|(sign, value)| text.matches(sign.as_str()).count().min(3) as f32 * value).sum();
+        let signs: f32 = self
+            .signs
+            .iter()
+            .map(|(sign, value)| text.matches(sign.as_str()).count().min(3) as f32 * value)
+            .sum();
 
         let good: f32 = moods.iter().filter(|m| **m > 0.0).sum();
         let bad: f32 = moods.iter().filter(|m| **m < 0.0).sum();
@@ -147,10 +151,12 @@ impl Lexicon {
 /// The mood of each word with what stands before it taken into account.
 fn weighed(words: &[Word], roles: &[Vec<Role>], all_shouted: bool) -> Vec<f32> {
     let is = |index: usize, wanted: fn(&Role) -> bool| roles[index].iter().any(wanted);
-    let contrast = (0..words.len()).rev().find(|i| *i > 0 && is(*i, |r| matches!(r, Role::Contrast)));
+    let contrast =
+        (0..words.len()).rev().find(|i| *i > 0 && is(*i, |r| matches!(r, Role::Contrast)));
     (0..words.len())
         .map(|i| {
-            let mood = roles[i].iter().filter_map(|r| if let Role::Mood(m) = r { Some(*m) } else { None });
+            let mood =
+                roles[i].iter().filter_map(|r| if let Role::Mood(m) = r { Some(*m) } else { None });
             let mut mood = mood.fold(0.0_f32, |a, b| if b.abs() > a.abs() { b } else { a });
             if mood == 0.0 {
                 return 0.0;

@@ -183,7 +183,9 @@ mod tests {
             assert!((x - expected).abs() < 1e-5, "{b:?}");
         }
         // The inverse's diagonal by cofactors; det = 67.
-        for (x, expected) in cholesky.inverse_diagonal().iter().zip([21.0 / 67.0, 23.0 / 67.0, 16.0 / 67.0]) {
+        for (x, expected) in
+            cholesky.inverse_diagonal().iter().zip([21.0 / 67.0, 23.0 / 67.0, 16.0 / 67.0])
+        {
             assert!((x - expected).abs() < 1e-5);
         }
     }

@@ -70,14 +70,20 @@ impl Logistic {
         options: &LogisticOptions,
     ) -> Result<Self, LogisticError> {
         let count = rows.rows();
-        if count == 0 || classes < 2 || targets.len() != count || targets.iter().any(|t| *t >= classes) {
+        if count == 0
+            || classes < 2
+            || targets.len() != count
+            || targets.iter().any(|t| *t >= classes)
+        {
             return Err(LogisticError::Targets { classes });
         }
         let weights = match weights {
             None => vec![1.0 / count as f32; count],
             Some(given) => {
                 let sum: f32 = given.iter().sum();
-                let fits = given.len() == count && given.iter().all(|w| w.is_finite() && *w >= 0.0) && sum > 0.0;
+                let fits = given.len() == count
+                    && given.iter().all(|w| w.is_finite() && *w >= 0.0)
+                    && sum > 0.0;
                 if !fits {
                     return Err(LogisticError::Weights);
                 }
@@ -86,7 +92,9 @@ impl Logistic {
         };
         let problem = Problem { rows, targets, weights: &weights, classes, options };
         let parameters = minimise(&problem, vec![0.0; classes * (rows.columns() + 1)])?;
-        Matrix::from_values(rows.columns() + 1, parameters).map(|parameters| Self { parameters }).ok_or(LogisticError::NotFinite)
+        Matrix::from_values(rows.columns() + 1, parameters)
+            .map(|parameters| Self { parameters })
+            .ok_or(LogisticError::NotFinite)
     }
 
     /// From parameters written before: classes × (dimensions + 1), biases last.
@@ -135,7 +143,10 @@ impl Problem<'_> {
             let workers: Vec<_> = (0..threads)
                 .map(|worker| {
                     scope.spawn(move || {
-                        (worker..blocks).step_by(threads).map(|b| (b, self.block(b, parameters))).collect::<Vec<_>>()
+                        (worker..blocks)
+                            .step_by(threads)
+                            .map(|b| (b, self.block(b, parameters)))
+                            .collect::<Vec<_>>()
                     })
                 })
                 .collect();
@@ -150,7 +161,9 @@ impl Problem<'_> {
             add_scaled(&mut gradient, 1.0, block_gradient);
         }
         let width = self.rows.columns() + 1;
-        for (gradient, weights) in gradient.chunks_exact_mut(width).zip(parameters.chunks_exact(width)) {
+        for (gradient, weights) in
+            gradient.chunks_exact_mut(width).zip(parameters.chunks_exact(width))
+        {
             let weights = &weights[..width - 1];
             loss += f64::from(0.5 * self.options.l2 * dot(weights, weights));
             add_scaled(&mut gradient[..width - 1], self.options.l2, weights);
@@ -258,7 +271,12 @@ mod tests {
         let mut values = Vec::new();
         let targets: Vec<usize> = (0..150).map(|i| i % 3).collect();
         for t in &targets {
-            values.extend([*t as f32 * 0.5 + noise(), (*t == 1) as u8 as f32 * 0.5 + noise(), noise(), 1.0 + noise()]);
+            values.extend([
+                *t as f32 * 0.5 + noise(),
+                (*t == 1) as u8 as f32 * 0.5 + noise(),
+                noise(),
+                1.0 + noise(),
+            ]);
         }
         (Matrix::from_values(4, values).unwrap(), targets)
     }
@@ -268,7 +286,13 @@ mod tests {
         let (rows, targets) = sample();
         let weights: Vec<f32> = (0..150).map(|i| (1 + i % 4) as f32 / 375.0).collect();
         let options = LogisticOptions { l2: 0.1, ..LogisticOptions::default() };
-        let problem = Problem { rows: &rows, targets: &targets, weights: &weights, classes: 3, options: &options };
+        let problem = Problem {
+            rows: &rows,
+            targets: &targets,
+            weights: &weights,
+            classes: 3,
+            options: &options,
+        };
         let at: Vec<f32> = (0..15).map(|i| (i as f32 * 0.7).sin()).collect();
         let (_, gradient) = problem.evaluate(&at);
         for i in 0..15 {
@@ -302,7 +326,8 @@ mod tests {
             assert!((p - share).abs() < 1e-3);
         }
         let weights = [1.0, 1.0, 1.0, 1.0, 1.0, 5.0, 0.0, 0.0, 2.5, 2.5];
-        let head = Logistic::fit(&rows, &targets, Some(&weights), 3, &LogisticOptions::default()).unwrap();
+        let head =
+            Logistic::fit(&rows, &targets, Some(&weights), 3, &LogisticOptions::default()).unwrap();
         assert!(head.probabilities(&[0.0]).iter().all(|p| (p - 1.0 / 3.0).abs() < 1e-3));
     }
 
@@ -325,7 +350,13 @@ mod tests {
         assert_eq!(Logistic::fit(&rows, &[0, 1], None, 2, &options), Err(LogisticError::NotFinite));
         let rows = Matrix::from_values(1, vec![1.0, 2.0]).unwrap();
         assert!(Logistic::fit(&rows, &[0, 2], None, 2, &options).is_err());
-        assert_eq!(Logistic::fit(&rows, &[0, 1], Some(&[1.0]), 2, &options), Err(LogisticError::Weights));
-        assert_eq!(Logistic::fit(&rows, &[0, 1], Some(&[0.0, 0.0]), 2, &options), Err(LogisticError::Weights));
+        assert_eq!(
+            Logistic::fit(&rows, &[0, 1], Some(&[1.0]), 2, &options),
+            Err(LogisticError::Weights)
+        );
+        assert_eq!(
+            Logistic::fit(&rows, &[0, 1], Some(&[0.0, 0.0]), 2, &options),
+            Err(LogisticError::Weights)
+        );
     }
 }

@@ -125,7 +125,10 @@ impl<'a> Input<'a> {
     /// on a line of its own, then the text.
     #[must_use]
     pub fn encoder_text(&self) -> Cow<'a, str> {
-        let subject = self.subject.map(bare_subject).filter(|s| !s.is_empty() && !self.text.trim_start().starts_with(s));
+        let subject = self
+            .subject
+            .map(bare_subject)
+            .filter(|s| !s.is_empty() && !self.text.trim_start().starts_with(s));
         match subject {
             Some(subject) => Cow::Owned(format!("{subject}\n{}", self.text)),
             None => Cow::Borrowed(self.text),
@@ -137,7 +140,10 @@ impl<'a> Input<'a> {
 fn bare_subject(subject: &str) -> &str {
     let mut rest = subject.trim();
     while let Some((mark, tail)) = rest.split_once(':') {
-        let known = ["re", "fwd", "fw", "aw", "wg", "antw", "rv", "tr", "ref", "sv", "vs", "rif", "enc", "res"];
+        let known = [
+            "re", "fwd", "fw", "aw", "wg", "antw", "rv", "tr", "ref", "sv", "vs", "rif", "enc",
+            "res",
+        ];
         if !known.contains(&mark.trim().to_lowercase().as_str()) {
             break;
         }
@@ -204,16 +210,26 @@ impl Triage {
     /// # Errors
     /// When the examples can't be fitted. A cache file that can't be used or written is no error, see
     /// [`Triage::cache_state`].
-    pub fn load(taxonomy: Taxonomy, embed: &dyn Embed, cache: Option<&Path>) -> Result<Self, TriageError> {
+    pub fn load(
+        taxonomy: Taxonomy,
+        embed: &dyn Embed,
+        cache: Option<&Path>,
+    ) -> Result<Self, TriageError> {
         let surface = SurfaceReader::builtin()?;
-        let key = Key { encoder: embed.id().to_owned(), taxonomy: taxonomy.version().to_owned(), heads: heads_version() };
-        let read = cache.map(|path| std::fs::read(path).ok().map(|bytes| cache::decode(&bytes, &key)));
+        let key = Key {
+            encoder: embed.id().to_owned(),
+            taxonomy: taxonomy.version().to_owned(),
+            heads: heads_version(),
+        };
+        let read =
+            cache.map(|path| std::fs::read(path).ok().map(|bytes| cache::decode(&bytes, &key)));
         let (fitted, cache_state) = match (read, cache) {
             (Some(Some(Ok(fitted))), _) => (fitted, CacheState::Read),
             (refused, path) => {
                 let fitted = fit(&taxonomy, &surface, embed)?;
                 let refused = refused.flatten().and_then(Result::err);
-                let state = path.map_or(CacheState::Off, |path| store(path, &key, &fitted, refused));
+                let state =
+                    path.map_or(CacheState::Off, |path| store(path, &key, &fitted, refused));
                 (fitted, state)
             }
         };
@@ -275,7 +291,12 @@ impl Triage {
 
     /// Analyses a message with the encodings of its [`Triage::sentences`], in their order. Pure.
     #[must_use]
-    pub fn classify_with(&self, input: &Input<'_>, encoding: &Encoding, sentences: &[Encoding]) -> Analysis {
+    pub fn classify_with(
+        &self,
+        input: &Input<'_>,
+        encoding: &Encoding,
+        sentences: &[Encoding],
+    ) -> Analysis {
         let text = input.encoder_text();
         let surface = self.surface.read(&text, input.history);
         let intent = self.fitted.intent.classify(&surface, encoding);
@@ -285,9 +306,12 @@ impl Triage {
             .then(|| self.taxonomy.get(&intent.label))
             .flatten()
             .map(|spec| (spec.priority, spec.name.as_str()));
-        let urgency = self.urgency.judge(&surface.part.words, &Context { priority, sentiment: &sentiment, spam: &spam });
+        let urgency = self
+            .urgency
+            .judge(&surface.part.words, &Context { priority, sentiment: &sentiment, spam: &spam });
         let parts = self.parts(&text, sentences);
-        let injection = self.fitted.injection.classify(self.patterns.read(&text), (&surface, encoding), &parts);
+        let injection =
+            self.fitted.injection.classify(self.patterns.read(&text), (&surface, encoding), &parts);
         Analysis {
             intent,
             sentiment,
@@ -299,14 +323,35 @@ impl Triage {
         }
     }
 
-    /// Encodes a message and its sentences, and analyses it.
+    /// Encodes a message and its sentences, and analyses it. `None` when the encoder gives nothing.
     #[must_use]
     pub fn read(&self, input: &Input<'_>, embed: &dyn Embed) -> Option<Analysis> {
-        let text = input.encoder_text();
-        let ranges = injection::sentences(&text);
-        let texts: Vec<&str> = std::iter::once(&*text).chain(ranges.into_iter().map(|range| &text[range])).collect();
-        let encodings = embed.embed(&texts);
-        encodings.split_first().map(|(whole, sentences)| self.classify_with(input, whole, sentences))
+        self.read_batch(std::slice::from_ref(input), embed).pop()
+    }
+
+    /// Encodes messages and their sentences in one batch and analyses each, in order.
+    #[must_use]
+    pub fn read_batch(&self, inputs: &[Input<'_>], embed: &dyn Embed) -> Vec<Analysis> {
+        let texts: Vec<Cow<'_, str>> = inputs.iter().map(Input::encoder_text).collect();
+        let mut pieces: Vec<&str> = Vec::new();
+        let mut counts = Vec::with_capacity(inputs.len());
+        for text in &texts {
+            let before = pieces.len();
+            pieces.push(text);
+            pieces.extend(injection::sentences(text).into_iter().map(|range| &text[range]));
+            counts.push(pieces.len() - before);
+        }
+        let encodings = embed.embed(&pieces);
+        let mut rest = encodings.as_slice();
+        let mut analyses = Vec::with_capacity(inputs.len());
+        for (input, count) in inputs.iter().zip(counts) {
+            let Some((own, others)) = rest.split_at_checked(count) else { break };
+            rest = others;
+            if let Some((whole, sentences)) = own.split_first() {
+                analyses.push(self.classify_with(input, whole, sentences));
+            }
+        }
+        analyses
     }
 
     fn parts<'a>(&self, text: &str, sentences: &'a [Encoding]) -> Vec<Part<'a>> {
@@ -317,7 +362,10 @@ impl Triage {
         ranges
             .into_iter()
             .zip(sentences)
-            .map(|(range, encoding)| Part { surface: self.surface.read_part(&text[range]), encoding })
+            .map(|(range, encoding)| Part {
+                surface: self.surface.read_part(&text[range]),
+                encoding,
+            })
             .collect()
     }
 }
@@ -347,7 +395,11 @@ fn labels<T: Copy>(all: &[T], name: fn(T) -> &'static str) -> Vec<&'static str> 
     all.iter().map(|label| name(*label)).collect()
 }
 
-fn fit(taxonomy: &Taxonomy, reader: &SurfaceReader, embed: &dyn Embed) -> Result<Fitted, TriageError> {
+fn fit(
+    taxonomy: &Taxonomy,
+    reader: &SurfaceReader,
+    embed: &dyn Embed,
+) -> Result<Fitted, TriageError> {
     let read = |texts: &[&str]| -> (Vec<Surface>, Vec<Encoding>) {
         (texts.iter().map(|text| reader.read(text, &[])).collect(), embed.embed(texts))
     };
@@ -359,25 +411,35 @@ fn fit(taxonomy: &Taxonomy, reader: &SurfaceReader, embed: &dyn Embed) -> Result
         examples.texts.iter().map(String::as_str).collect()
     }
 
-    let utterances: Vec<&str> = taxonomy.intents().iter().flat_map(|i| &i.examples).map(String::as_str).collect();
+    let utterances: Vec<&str> =
+        taxonomy.intents().iter().flat_map(|i| &i.examples).map(String::as_str).collect();
     let (utterance_surfaces, utterance_encodings) = read(&utterances);
-    let (intent, unseen) =
-        IntentHead::fit(taxonomy, &utterance_surfaces, &utterance_encodings).map_err(failed("intent"))?;
+    let (intent, unseen) = IntentHead::fit(taxonomy, &utterance_surfaces, &utterance_encodings)
+        .map_err(failed("intent"))?;
 
-    let examples = parse("sentiment", SENTIMENT_EXAMPLES, &labels(SentimentLabel::ALL, SentimentLabel::as_str))?;
+    let examples = parse(
+        "sentiment",
+        SENTIMENT_EXAMPLES,
+        &labels(SentimentLabel::ALL, SentimentLabel::as_str),
+    )?;
     let (surfaces, encodings) = read(&texts(&examples));
     let (sentiment, sentiment_right) =
         SentimentHead::fit(&examples, &surfaces, &encodings).map_err(failed("sentiment"))?;
 
     let examples = parse("spam", SPAM_EXAMPLES, &labels(SpamLabel::ALL, SpamLabel::as_str))?;
     let (surfaces, encodings) = read(&texts(&examples));
-    let (spam, spam_right) = SpamHead::fit(&examples, &surfaces, &encodings).map_err(failed("spam"))?;
+    let (spam, spam_right) =
+        SpamHead::fit(&examples, &surfaces, &encodings).map_err(failed("spam"))?;
 
     let mut examples = parse("injection", INJECTION_EXAMPLES, &injection::LABELS)?;
     let (mut surfaces, mut encodings) = read(&texts(&examples));
     // What customers of this very service say is benign too; small talk is left out, for it asks for poems.
-    let topics = taxonomy.intents().iter().flat_map(|i| std::iter::repeat_n(i.name.as_str() != OFF_TOPIC, i.examples.len()));
-    let utterances = utterance_surfaces.into_iter().zip(utterance_encodings).zip(topics).filter(|(_, on)| *on);
+    let topics = taxonomy
+        .intents()
+        .iter()
+        .flat_map(|i| std::iter::repeat_n(i.name.as_str() != OFF_TOPIC, i.examples.len()));
+    let utterances =
+        utterance_surfaces.into_iter().zip(utterance_encodings).zip(topics).filter(|(_, on)| *on);
     for ((surface, encoding), _) in utterances.step_by(UTTERANCE_STEP) {
         surfaces.push(surface);
         encodings.push(encoding);
@@ -386,8 +448,12 @@ fn fit(taxonomy: &Taxonomy, reader: &SurfaceReader, embed: &dyn Embed) -> Result
     let (injection, injection_right) =
         InjectionHead::fit(&examples, &surfaces, &encodings).map_err(failed("injection"))?;
 
-    let report =
-        FittedReport { intent: unseen, sentiment: sentiment_right, spam: spam_right, injection: injection_right };
+    let report = FittedReport {
+        intent: unseen,
+        sentiment: sentiment_right,
+        spam: spam_right,
+        injection: injection_right,
+    };
     Ok(Fitted { intent, sentiment, spam, injection, report })
 }
 

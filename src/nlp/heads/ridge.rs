@@ -65,9 +65,18 @@ impl Ridge {
     ///
     /// # Errors
     /// When there is nothing to tell apart or the numbers are not finite.
-    pub fn fit(mut examples: Vec<Features>, targets: &[usize], classes: usize, options: RidgeOptions) -> Result<Fit, RidgeError> {
+    pub fn fit(
+        mut examples: Vec<Features>,
+        targets: &[usize],
+        classes: usize,
+        options: RidgeOptions,
+    ) -> Result<Fit, RidgeError> {
         let count = examples.len();
-        if count < 2 || classes < 2 || targets.len() != count || targets.iter().any(|t| *t >= classes) {
+        if count < 2
+            || classes < 2
+            || targets.len() != count
+            || targets.iter().any(|t| *t >= classes)
+        {
             return Err(RidgeError::Targets { classes });
         }
         let centre = mean(&examples);
@@ -77,7 +86,14 @@ impl Ridge {
             dense.row_mut(i).copy_from_slice(&example.dense);
         }
         let hashed: Vec<Vec<(u16, f32)>> = examples.into_iter().map(|e| e.hashed).collect();
-        let mut ridge = Self { gamma: options.gamma, scale: 1.0, centre, dense, hashed, alpha: Matrix::zeros(count, classes) };
+        let mut ridge = Self {
+            gamma: options.gamma,
+            scale: 1.0,
+            centre,
+            dense,
+            hashed,
+            alpha: Matrix::zeros(count, classes),
+        };
 
         let mut kernel = Matrix::zeros(count, count);
         let mut buckets = vec![0.0; BUCKETS];
@@ -131,7 +147,10 @@ impl Ridge {
 
     /// The kernel between an example and a message whose hashed block is spread over the buckets.
     fn kernel(&self, example: usize, dense: &[f32], buckets: &[f32]) -> f32 {
-        let hashed = self.hashed[example].iter().map(|(bucket, x)| x * buckets[usize::from(*bucket) % BUCKETS]).sum::<f32>();
+        let hashed = self.hashed[example]
+            .iter()
+            .map(|(bucket, x)| x * buckets[usize::from(*bucket) % BUCKETS])
+            .sum::<f32>();
         (self.gamma * (dot(self.dense.row(example), dense) + hashed - 1.0)).exp()
     }
 }
@@ -184,17 +203,23 @@ mod tests {
         // Centring and the temperature depend on the example left out, so compare raw scores on given centres.
         let raw = |examples: &[Features], targets: &[usize], at: &Features| -> Vec<f32> {
             let n = examples.len();
-            let kernel = |a: &Features, b: &Features| (OPTIONS.gamma * (dot(&a.dense, &b.dense) - 1.0)).exp();
+            let kernel = |a: &Features, b: &Features| {
+                (OPTIONS.gamma * (dot(&a.dense, &b.dense) - 1.0)).exp()
+            };
             let mut k = Matrix::zeros(n, n);
             for i in 0..n {
                 for j in 0..n {
-                    k.row_mut(i)[j] = kernel(&examples[i], &examples[j]) + if i == j { OPTIONS.lambda } else { 0.0 };
+                    k.row_mut(i)[j] = kernel(&examples[i], &examples[j])
+                        + if i == j { OPTIONS.lambda } else { 0.0 };
                 }
             }
             let cholesky = Cholesky::new(k).unwrap();
             (0..3)
                 .map(|class| {
-                    let mut b: Vec<f32> = targets.iter().map(|t| f32::from(u8::from(*t == class)) - 1.0 / 3.0).collect();
+                    let mut b: Vec<f32> = targets
+                        .iter()
+                        .map(|t| f32::from(u8::from(*t == class)) - 1.0 / 3.0)
+                        .collect();
                     cholesky.solve(&mut b);
                     examples.iter().zip(&b).map(|(e, w)| w * kernel(e, at)).sum()
                 })

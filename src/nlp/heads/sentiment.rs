@@ -12,7 +12,8 @@ use crate::domain::triage::{Polarity, Probability, Sentiment, SentimentLabel};
 use crate::nlp::encoder::Encoding;
 
 /// How much each block counts; chosen on leave-one-out scores.
-const WEIGHTS: Weights = Weights { embedding: 0.4, layer4: 1.0, concepts: 0.0, hashed: 0.4, cues: 0.6 };
+const WEIGHTS: Weights =
+    Weights { embedding: 0.4, layer4: 1.0, concepts: 0.0, hashed: 0.4, cues: 0.6 };
 const OPTIONS: RidgeOptions = RidgeOptions { gamma: 1.5, lambda: 0.5 };
 
 /// Cut points are sought from -CUT_RANGE to CUT_RANGE in steps of CUT_STEP.
@@ -43,13 +44,26 @@ impl SentimentHead {
     ///
     /// # Errors
     /// When the numbers can't be fitted.
-    pub fn fit(examples: &Examples, surfaces: &[Surface], encodings: &[Encoding]) -> Result<(Self, f32), RidgeError> {
-        let rows = surfaces.iter().zip(encodings).map(|(surface, encoding)| features(surface, encoding)).collect();
+    pub fn fit(
+        examples: &Examples,
+        surfaces: &[Surface],
+        encodings: &[Encoding],
+    ) -> Result<(Self, f32), RidgeError> {
+        let rows = surfaces
+            .iter()
+            .zip(encodings)
+            .map(|(surface, encoding)| features(surface, encoding))
+            .collect();
         let fit = Ridge::fit(rows, &examples.targets, SentimentLabel::ALL.len(), OPTIONS)?;
-        let scored: Vec<(f32, usize)> =
-            examples.targets.iter().enumerate().map(|(i, target)| (expected(fit.unseen.row(i)), *target)).collect();
+        let scored: Vec<(f32, usize)> = examples
+            .targets
+            .iter()
+            .enumerate()
+            .map(|(i, target)| (expected(fit.unseen.row(i)), *target))
+            .collect();
         let cuts = cuts(&scored);
-        let right = scored.iter().filter(|(score, target)| label_index(&cuts, *score) == *target).count();
+        let right =
+            scored.iter().filter(|(score, target)| label_index(&cuts, *score) == *target).count();
         Ok((Self { ridge: fit.ridge, cuts }, right as f32 / examples.targets.len() as f32))
     }
 
@@ -87,8 +101,10 @@ fn label_index(cuts: &[f32], score: f32) -> usize {
 /// follows from the score this way, so a better score never has a worse label.
 fn cuts(scored: &[(f32, usize)]) -> Vec<f32> {
     let share = |label: usize, above: bool, cut: f32| {
-        let of_label: Vec<f32> = scored.iter().filter(|(_, target)| *target == label).map(|(score, _)| *score).collect();
-        of_label.iter().filter(|score| (**score >= cut) == above).count() as f32 / of_label.len().max(1) as f32
+        let of_label: Vec<f32> =
+            scored.iter().filter(|(_, target)| *target == label).map(|(score, _)| *score).collect();
+        of_label.iter().filter(|score| (**score >= cut) == above).count() as f32
+            / of_label.len().max(1) as f32
     };
     let steps = (2.0 * CUT_RANGE / CUT_STEP) as usize;
     let mut cuts: Vec<f32> = (1..SentimentLabel::ALL.len())
@@ -101,7 +117,8 @@ fn cuts(scored: &[(f32, usize)]) -> Vec<f32> {
                 .collect();
             // The middle of the plateau of best cuts.
             let best = quality[argmax(&quality)];
-            let plateau: Vec<usize> = (0..quality.len()).filter(|i| quality[*i] >= best - 1e-6).collect();
+            let plateau: Vec<usize> =
+                (0..quality.len()).filter(|i| quality[*i] >= best - 1e-6).collect();
             plateau[plateau.len() / 2] as f32 * CUT_STEP - CUT_RANGE
         })
         .collect();
@@ -119,11 +136,15 @@ mod tests {
 
     #[test]
     fn cuts_part_neighbours_in_order() {
-        let scored: Vec<(f32, usize)> =
-            (0..50).map(|i| ((i / 10) as f32 * 0.4 - 0.8 + (i % 10) as f32 * 0.02, i / 10)).collect();
+        let scored: Vec<(f32, usize)> = (0..50)
+            .map(|i| ((i / 10) as f32 * 0.4 - 0.8 + (i % 10) as f32 * 0.02, i / 10))
+            .collect();
         let cuts = cuts(&scored);
         assert_eq!(cuts.len(), 4);
         assert!(cuts.is_sorted());
-        assert!(scored.iter().all(|(score, label)| label_index(&cuts, *score) == *label), "{cuts:?}");
+        assert!(
+            scored.iter().all(|(score, label)| label_index(&cuts, *score) == *label),
+            "{cuts:?}"
+        );
     }
 }

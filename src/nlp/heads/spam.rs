@@ -12,7 +12,8 @@ use crate::domain::triage::{Probability, Spam, SpamLabel};
 use crate::nlp::encoder::Encoding;
 
 /// How much each block counts; chosen on leave-one-out scores.
-const WEIGHTS: Weights = Weights { embedding: 0.8, layer4: 0.6, concepts: 0.2, hashed: 0.5, cues: 0.5 };
+const WEIGHTS: Weights =
+    Weights { embedding: 0.8, layer4: 0.6, concepts: 0.2, hashed: 0.5, cues: 0.5 };
 const OPTIONS: RidgeOptions = RidgeOptions { gamma: 1.0, lambda: 0.5 };
 /// Never call a message anything but ham below this.
 const LEAST: f32 = 0.55;
@@ -31,11 +32,24 @@ impl SpamHead {
     ///
     /// # Errors
     /// When the numbers can't be fitted.
-    pub fn fit(examples: &Examples, surfaces: &[Surface], encodings: &[Encoding]) -> Result<(Self, f32), RidgeError> {
-        let rows = surfaces.iter().zip(encodings).map(|(surface, encoding)| features(surface, encoding)).collect();
+    pub fn fit(
+        examples: &Examples,
+        surfaces: &[Surface],
+        encodings: &[Encoding],
+    ) -> Result<(Self, f32), RidgeError> {
+        let rows = surfaces
+            .iter()
+            .zip(encodings)
+            .map(|(surface, encoding)| features(surface, encoding))
+            .collect();
         let fit = Ridge::fit(rows, &examples.targets, SpamLabel::ALL.len(), OPTIONS)?;
         let threshold = threshold(&fit, &examples.targets);
-        let right = examples.targets.iter().enumerate().filter(|(i, t)| argmax(fit.unseen.row(*i)) == **t).count();
+        let right = examples
+            .targets
+            .iter()
+            .enumerate()
+            .filter(|(i, t)| argmax(fit.unseen.row(*i)) == **t)
+            .count();
         Ok((Self { ridge: fit.ridge, threshold }, right as f32 / examples.targets.len() as f32))
     }
 
@@ -58,8 +72,12 @@ impl SpamHead {
 /// Above what all but one in a hundred ham examples score unseen, and a margin towards certainty.
 fn threshold(fit: &Fit, targets: &[usize]) -> f32 {
     let ham = SpamLabel::Ham.index();
-    let mut scores: Vec<f32> =
-        targets.iter().enumerate().filter(|(_, t)| **t == ham).map(|(i, _)| 1.0 - fit.unseen.row(i)[ham]).collect();
+    let mut scores: Vec<f32> = targets
+        .iter()
+        .enumerate()
+        .filter(|(_, t)| **t == ham)
+        .map(|(i, _)| 1.0 - fit.unseen.row(i)[ham])
+        .collect();
     scores.sort_by(|a, b| b.total_cmp(a));
     let worst = scores.get(scores.len() / 100).copied().unwrap_or(0.0);
     LEAST.max(worst + (1.0 - worst) * MARGIN)

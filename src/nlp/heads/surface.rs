@@ -67,9 +67,11 @@ impl SurfaceReader {
     /// When one of them is damaged, which a test rules out.
     pub fn builtin() -> Result<Self, SurfaceError> {
         Ok(Self {
-            concepts: Concepts::parse(include_str!("data/concepts.toml")).map_err(SurfaceError::Concepts)?,
+            concepts: Concepts::parse(include_str!("data/concepts.toml"))
+                .map_err(SurfaceError::Concepts)?,
             lexicon: Lexicon::parse(include_str!("data/sentiment_lexicon.toml"))?,
-            traits: Traits::parse(include_str!("data/spam_phrases.toml")).map_err(SurfaceError::Traits)?,
+            traits: Traits::parse(include_str!("data/spam_phrases.toml"))
+                .map_err(SurfaceError::Traits)?,
             languages: LanguageHead::parse(include_str!("data/language.toml"))?,
         })
     }
@@ -80,13 +82,14 @@ impl SurfaceReader {
     pub fn read(&self, text: &str, history: &[&str]) -> Surface {
         let words = words(text);
         let mut language = self.languages.detect(text, &words);
-        if language.confidence.get() < UNSURE && words.len() < SHORT {
-            if let Some(latest) = history.last() {
-                let theirs = self.languages.detect(latest, &self::words(latest));
-                if theirs.code.is_known() {
-                    let confidence = Probability::clamped(theirs.confidence.get() * 0.8);
-                    language = Language { code: theirs.code, confidence };
-                }
+        if language.confidence.get() < UNSURE
+            && words.len() < SHORT
+            && let Some(latest) = history.last()
+        {
+            let theirs = self.languages.detect(latest, &self::words(latest));
+            if theirs.code.is_known() {
+                let confidence = Probability::clamped(theirs.confidence.get() * 0.8);
+                language = Language { code: theirs.code, confidence };
             }
         }
         Surface {

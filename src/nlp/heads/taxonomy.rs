@@ -64,7 +64,9 @@ pub enum TaxonomyError {
     #[error("a taxonomy needs two intents or more, this one has {0}")]
     TooFewIntents(usize),
     /// A priority that isn't one.
-    #[error("intent {0:?} has the priority \"critical\"; low, normal and high are for the file to give, critical is for the message")]
+    #[error(
+        "intent {0:?} has the priority \"critical\"; low, normal and high are for the file to give, critical is for the message"
+    )]
     Priority(String),
     /// A share beyond its range.
     #[error("{key} is {value}, it must be from {low} to {high}")]
@@ -162,7 +164,8 @@ impl Taxonomy {
         if file.intent.len() < 2 {
             return Err(TaxonomyError::TooFewIntents(file.intent.len()));
         }
-        let version = format!("{}@{}", header.name, &hex::encode(Sha256::digest(text.as_bytes()))[..12]);
+        let version =
+            format!("{}@{}", header.name, &hex::encode(Sha256::digest(text.as_bytes()))[..12]);
         let (target_accuracy, max_abstention) = (header.target_accuracy, header.max_abstention);
         let intents = file.intent.into_iter().map(checked).collect::<Result<Vec<_>, _>>()?;
         check_names(&intents)?;
@@ -202,7 +205,11 @@ impl Taxonomy {
 }
 
 fn within(key: &'static str, value: f32, low: f32, high: f32) -> Result<(), TaxonomyError> {
-    if (low..=high).contains(&value) { Ok(()) } else { Err(TaxonomyError::Share { key, value, low, high }) }
+    if (low..=high).contains(&value) {
+        Ok(())
+    } else {
+        Err(TaxonomyError::Share { key, value, low, high })
+    }
 }
 
 fn checked(raw: RawIntent) -> Result<IntentSpec, TaxonomyError> {
@@ -236,7 +243,10 @@ fn checked(raw: RawIntent) -> Result<IntentSpec, TaxonomyError> {
 fn check_names(intents: &[IntentSpec]) -> Result<(), TaxonomyError> {
     let mut parents = HashMap::new();
     for intent in intents {
-        if parents.insert(intent.name.as_str(), intent.parent.as_ref().map(IntentLabel::as_str)).is_some() {
+        if parents
+            .insert(intent.name.as_str(), intent.parent.as_ref().map(IntentLabel::as_str))
+            .is_some()
+        {
             return Err(TaxonomyError::Duplicate(intent.name.to_string()));
         }
     }
@@ -248,7 +258,8 @@ fn check_names(intents: &[IntentSpec]) -> Result<(), TaxonomyError> {
             above = match parents.get(parent) {
                 Some(next) if parent != intent.name.as_str() => *next,
                 _ => {
-                    let parent = intent.parent.as_ref().map_or_else(String::new, ToString::to_string);
+                    let parent =
+                        intent.parent.as_ref().map_or_else(String::new, ToString::to_string);
                     return Err(TaxonomyError::Parent { intent: intent.name.to_string(), parent });
                 }
             };
@@ -307,20 +318,30 @@ mod tests {
         assert!(error(&format!("{a}{a}")).contains("\"a\" is there twice"));
         assert!(error(&format!("{a}{}", intent("b", "prio = 1", 15))).contains("prio"));
         assert!(error(&format!("{a}{}", intent("B-2", "", 15))).contains("\"B-2\""));
-        assert!(error(&format!("{a}{}", intent("b", "parent = \"c\"", 15))).contains("parent \"c\""));
+        assert!(
+            error(&format!("{a}{}", intent("b", "parent = \"c\"", 15))).contains("parent \"c\"")
+        );
         let circle = intent("a", "parent = \"b\"", 15) + &intent("b", "parent = \"a\"", 15);
         assert!(error(&circle).contains("above it"));
         assert!(error(&a).contains("two intents"));
-        assert!(error(&format!("{a}{}", b.replace("b 3", "A 4"))).contains("\"A 4\" is there twice"));
-        assert!(error(&format!("{a}{}", b.replace("\"normal\"", "\"critical\""))).contains("critical"));
+        assert!(
+            error(&format!("{a}{}", b.replace("b 3", "A 4"))).contains("\"A 4\" is there twice")
+        );
+        assert!(
+            error(&format!("{a}{}", b.replace("\"normal\"", "\"critical\""))).contains("critical")
+        );
         assert!(error(&format!("max_abstention = 2.0\n{a}{b}")).contains("max_abstention"));
     }
 
     #[test]
     fn the_version_follows_the_text() {
-        let text = format!("[taxonomy]\nname = \"t\"\n{}{}", intent("a", "", 15), intent("b", "", 15));
+        let text =
+            format!("[taxonomy]\nname = \"t\"\n{}{}", intent("a", "", 15), intent("b", "", 15));
         let one = Taxonomy::parse(&text).unwrap();
         assert_eq!(one.version(), Taxonomy::parse(&text).unwrap().version());
-        assert_ne!(one.version(), Taxonomy::parse(&text.replace("a 3", "a three")).unwrap().version());
+        assert_ne!(
+            one.version(),
+            Taxonomy::parse(&text.replace("a 3", "a three")).unwrap().version()
+        );
     }
 }

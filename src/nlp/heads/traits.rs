@@ -12,19 +12,23 @@ use super::words::{Phrases, Word};
 const MARKS: usize = 12;
 
 // The patterns are constants, and a test compiles each: a pattern that didn't compile would find nothing.
-static LINK: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?i)\b(?:https?://|www\.)\S+|\b[a-z0-9-]+\.(?:com|net|org|info|biz|xyz|top|click|ru|cn|tk|example|io|co|me|ly|gl)/\S*").ok());
+static LINK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b(?:https?://|www\.)\S+|\b[a-z0-9-]+\.(?:com|net|org|info|biz|xyz|top|click|ru|cn|tk|example|io|co|me|ly|gl)/\S*").ok()
+});
 static SHORT_LINK: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?i)\b(?:bit\.ly|tinyurl\.com|goo\.gl|t\.co|is\.gd|ow\.ly|cutt\.ly|rb\.gy)/\S+|https?://\d{1,3}(?:\.\d{1,3}){3}").ok()
 });
 static MONEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?i)[$£€]\s?\d[\d.,]*|\b\d[\d.,]*\s?(?:usd|eur|gbp|euros?|dollars?|pounds?|bucks|million|[$£€])").ok()
 });
-static PHONE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\+?\b\d[\d ()/-]{7,}\d\b").ok());
-static SHORT_CODE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?i)\b(?:txt|text|send|sms|reply|call|ring|dial)\b[^.\n]{0,40}?\b(?:\d{4,6}|\d{9,12}|(?-i:[A-Z]{3,8}) to)\b").ok());
-static PRICE_PER: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?i)\b\d+(?:\.\d+)?\s?p?\s?(?:/|per|a|each)\s?(?:min(?:ute)?|msg|text|week|wk|day|month)\b").ok());
+static PHONE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\+?\b\d[\d ()/-]{7,}\d\b").ok());
+static SHORT_CODE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b(?:txt|text|send|sms|reply|call|ring|dial)\b[^.\n]{0,40}?\b(?:\d{4,6}|\d{9,12}|(?-i:[A-Z]{3,8}) to)\b").ok()
+});
+static PRICE_PER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b\d+(?:\.\d+)?\s?p?\s?(?:/|per|a|each)\s?(?:min(?:ute)?|msg|text|week|wk|day|month)\b").ok()
+});
 
 fn count(pattern: &LazyLock<Option<Regex>>, text: &str) -> usize {
     pattern.as_ref().map_or(0, |regex| regex.find_iter(text).take(8).count())
@@ -56,7 +60,9 @@ impl Traits {
     pub fn read(&self, text: &str, words: &[Word]) -> Vec<f32> {
         let characters = text.chars().count().max(1) as f32;
         let letters = text.chars().filter(|c| c.is_alphabetic()).count().max(1) as f32;
-        let share = |wanted: fn(char) -> bool, of: f32| text.chars().filter(|c| wanted(*c)).count() as f32 / of;
+        let share = |wanted: fn(char) -> bool, of: f32| {
+            text.chars().filter(|c| wanted(*c)).count() as f32 / of
+        };
         let several = |n: usize, many: f32| (n as f32 / many).min(1.0);
         let shouted = words.iter().filter(|w| w.shouted && w.text.len() > 2).count();
         let mut values = vec![
@@ -102,8 +108,17 @@ mod tests {
     fn marks_are_seen() {
         let traits = Traits::parse("prize = \"prize* winner\"\nlink = \"click\"").unwrap();
         let read = |text: &str| traits.read(text, &words(text));
-        let spam = read("WINNER!!! Click http://win.example/x now: $500 prize, txt WIN to 80808, 1.50 per week");
-        for (mark, name) in [(0, "link"), (2, "money"), (4, "short code"), (5, "price"), (6, "exclamations"), (13, "family")] {
+        let spam = read(
+            "WINNER!!! Click http://win.example/x now: $500 prize, txt WIN to 80808, 1.50 per week",
+        );
+        for (mark, name) in [
+            (0, "link"),
+            (2, "money"),
+            (4, "short code"),
+            (5, "price"),
+            (6, "exclamations"),
+            (13, "family"),
+        ] {
             assert!(spam[mark] > 0.0, "{name}: {spam:?}");
         }
         let plain = read("Where is my order?");

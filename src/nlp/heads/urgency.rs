@@ -7,7 +7,9 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 use super::words::{Phrases, Word};
-use crate::domain::triage::{Cue, Sentiment, SentimentLabel, Spam, SpamLabel, Urgency, UrgencyLevel};
+use crate::domain::triage::{
+    Cue, Sentiment, SentimentLabel, Spam, SpamLabel, Urgency, UrgencyLevel,
+};
 
 /// Words that may stand between "by" and "tomorrow".
 const GAP: usize = 2;
@@ -139,9 +141,13 @@ impl UrgencyRules {
             reasons.push(Cue { kind: "not_ham".to_owned(), words: context.spam.label.to_string() });
             return Urgency { level: UrgencyLevel::Low, reasons };
         }
-        let furious = context.sentiment.label == SentimentLabel::VeryNegative && context.sentiment.score.get() <= FURIOUS;
+        let furious = context.sentiment.label == SentimentLabel::VeryNegative
+            && context.sentiment.score.get() <= FURIOUS;
         if furious {
-            reasons.push(Cue { kind: "sentiment".to_owned(), words: context.sentiment.label.to_string() });
+            reasons.push(Cue {
+                kind: "sentiment".to_owned(),
+                words: context.sentiment.label.to_string(),
+            });
             level = level.max(UrgencyLevel::High);
         }
         let has = |kind: Kind| found.iter().any(|(k, _)| *k == kind);
@@ -154,7 +160,9 @@ impl UrgencyRules {
                 Kind::Legal if unhappy => UrgencyLevel::High,
                 Kind::Breach | Kind::Near | Kind::Hours => UrgencyLevel::High,
                 Kind::Asap | Kind::Repeat => UrgencyLevel::High,
-                Kind::Day | Kind::Churn if unhappy && level >= UrgencyLevel::Normal => UrgencyLevel::High,
+                Kind::Day | Kind::Churn if unhappy && level >= UrgencyLevel::Normal => {
+                    UrgencyLevel::High
+                }
                 _ => continue,
             };
             level = level.max(least);
@@ -170,7 +178,11 @@ impl UrgencyRules {
     fn cues(&self, words: &[Word]) -> Vec<(Kind, String)> {
         let hits = self.phrases.find(words);
         let said = |first: usize, length: usize| {
-            words[first..first + length].iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ")
+            words[first..first + length]
+                .iter()
+                .map(|w| w.text.as_str())
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         let mut cues = Vec::new();
         for hit in &hits {
@@ -178,14 +190,22 @@ impl UrgencyRules {
                 Kind::Before => {}
                 // "today" alone is no deadline ("did it leave today?"); "by today" is, and so is "the wedding tomorrow".
                 Kind::Near | Kind::Day => {
-                    let opener = hits.iter().filter(|h| matches!(h.value, Kind::Before | Kind::Event)).find(|h| {
-                        let end = h.first + h.length;
-                        (end <= hit.first && hit.first - end <= GAP)
-                            || (*h.value == Kind::Event && h.first >= hit.first && h.first - hit.first <= GAP + 1)
-                    });
+                    let opener = hits
+                        .iter()
+                        .filter(|h| matches!(h.value, Kind::Before | Kind::Event))
+                        .find(|h| {
+                            let end = h.first + h.length;
+                            (end <= hit.first && hit.first - end <= GAP)
+                                || (*h.value == Kind::Event
+                                    && h.first >= hit.first
+                                    && h.first - hit.first <= GAP + 1)
+                        });
                     if let Some(opener) = opener {
                         let opening = said(opener.first, opener.length);
-                        cues.push((*hit.value, format!("{opening} … {}", said(hit.first, hit.length))));
+                        cues.push((
+                            *hit.value,
+                            format!("{opening} … {}", said(hit.first, hit.length)),
+                        ));
                     }
                 }
                 Kind::Event => {}
@@ -203,11 +223,19 @@ mod tests {
     use crate::domain::triage::{Polarity, Probability};
 
     fn judge(text: &str, priority: UrgencyLevel, score: f32, spam: SpamLabel) -> Urgency {
-        let label = if score <= -0.8 { SentimentLabel::VeryNegative } else { SentimentLabel::Neutral };
-        let sentiment =
-            Sentiment { label, score: Polarity::clamped(score), confidence: Probability::clamped(0.8) };
+        let label =
+            if score <= -0.8 { SentimentLabel::VeryNegative } else { SentimentLabel::Neutral };
+        let sentiment = Sentiment {
+            label,
+            score: Polarity::clamped(score),
+            confidence: Probability::clamped(0.8),
+        };
         let spam = Spam { label: spam, score: Probability::clamped(0.0) };
-        let context = Context { priority: Some((priority, "order_status")), sentiment: &sentiment, spam: &spam };
+        let context = Context {
+            priority: Some((priority, "order_status")),
+            sentiment: &sentiment,
+            spam: &spam,
+        };
         UrgencyRules::builtin().unwrap().judge(&words(text), &context)
     }
 
@@ -245,8 +273,14 @@ mod tests {
     fn mood_law_and_spam_move_the_level() {
         let ham = SpamLabel::Ham;
         assert_eq!(judge("useless", UrgencyLevel::Low, -0.9, ham).level, UrgencyLevel::High);
-        assert_eq!(judge("my lawyer will write to you", UrgencyLevel::Normal, -0.5, ham).level, UrgencyLevel::High);
-        assert_eq!(judge("a lawsuit by Monday", UrgencyLevel::Normal, -0.5, ham).level, UrgencyLevel::Critical);
+        assert_eq!(
+            judge("my lawyer will write to you", UrgencyLevel::Normal, -0.5, ham).level,
+            UrgencyLevel::High
+        );
+        assert_eq!(
+            judge("a lawsuit by Monday", UrgencyLevel::Normal, -0.5, ham).level,
+            UrgencyLevel::Critical
+        );
         let spam = judge("urgent! act now", UrgencyLevel::High, 0.0, SpamLabel::Spam);
         assert_eq!(spam.level, UrgencyLevel::Low);
         assert_eq!(spam.reasons.last().unwrap().kind, "not_ham");
@@ -254,13 +288,18 @@ mod tests {
 
     #[test]
     fn reasons_name_the_words() {
-        let urgency = judge("please answer asap, I fly by tomorrow", UrgencyLevel::Low, 0.0, SpamLabel::Ham);
-        let said: Vec<String> = urgency.reasons.iter().map(|r| format!("{}: {}", r.kind, r.words)).collect();
+        let urgency =
+            judge("please answer asap, I fly by tomorrow", UrgencyLevel::Low, 0.0, SpamLabel::Ham);
+        let said: Vec<String> =
+            urgency.reasons.iter().map(|r| format!("{}: {}", r.kind, r.words)).collect();
         assert_eq!(said, ["intent: order_status", "asap: asap", "deadline: by … tomorrow"]);
     }
 
     #[test]
     fn a_key_without_a_rule_is_refused() {
-        assert!(matches!(UrgencyRules::parse("[phrases]\nx = \"y\"\n[deadline]"), Err(UrgencyError::Key(_))));
+        assert!(matches!(
+            UrgencyRules::parse("[phrases]\nx = \"y\"\n[deadline]"),
+            Err(UrgencyError::Key(_))
+        ));
     }
 }

@@ -36,7 +36,9 @@ pub fn words(text: &str) -> Vec<Word> {
     let mut start = None;
     let mut characters = text.char_indices().peekable();
     while let Some((at, c)) = characters.next() {
-        let inner = is_apostrophe(c) && start.is_some() && characters.peek().is_some_and(|(_, next)| next.is_alphanumeric());
+        let inner = is_apostrophe(c)
+            && start.is_some()
+            && characters.peek().is_some_and(|(_, next)| next.is_alphanumeric());
         if c.is_alphanumeric() || inner || is_mark(c) && start.is_some() {
             let begin = *start.get_or_insert(at);
             if inner && ELIDED.contains(&text[begin..at].to_lowercase().as_str()) {
@@ -66,7 +68,11 @@ fn word(text: &str, start: usize, end: usize) -> Word {
         letters += 1;
         capitals += usize::from(c.is_uppercase());
     }
-    let lower = raw.nfc().map(|c| if is_apostrophe(c) { '\'' } else { c }).flat_map(char::to_lowercase).collect();
+    let lower = raw
+        .nfc()
+        .map(|c| if is_apostrophe(c) { '\'' } else { c })
+        .flat_map(char::to_lowercase)
+        .collect();
     Word { text: lower, start, end, shouted: letters >= 2 && letters == capitals }
 }
 
@@ -126,8 +132,10 @@ impl<T: Clone> Phrases<T> {
             .split_whitespace()
             .flat_map(|part| {
                 let open = part.ends_with('*');
-                let mut parts: Vec<(String, bool)> =
-                    self::words(part.trim_end_matches('*')).into_iter().map(|w| (w.text, false)).collect();
+                let mut parts: Vec<(String, bool)> = self::words(part.trim_end_matches('*'))
+                    .into_iter()
+                    .map(|w| (w.text, false))
+                    .collect();
                 if let Some(last) = parts.last_mut() {
                     last.1 = open;
                 }
@@ -151,7 +159,9 @@ impl<T: Clone> Phrases<T> {
         for (first, word) in words.iter().enumerate() {
             let rest = &words[first..];
             let mut check = |candidates: Option<&Vec<usize>>| {
-                for phrase in candidates.into_iter().flatten().filter_map(|index| self.phrases.get(*index)) {
+                for phrase in
+                    candidates.into_iter().flatten().filter_map(|index| self.phrases.get(*index))
+                {
                     if phrase.matches(rest) {
                         hits.push(Hit { value: &phrase.value, first, length: phrase.words.len() });
                     }
@@ -205,11 +215,17 @@ mod tests {
 
     #[test]
     fn words_keep_contractions_and_part_elisions() {
-        assert_eq!(texts("I don’t know, l'article n'est PAS là!"), ["i", "don't", "know", "l", "article", "n", "est", "pas", "là"]);
+        assert_eq!(
+            texts("I don’t know, l'article n'est PAS là!"),
+            ["i", "don't", "know", "l", "article", "n", "est", "pas", "là"]
+        );
         assert_eq!(texts("e\u{301}te\u{301}"), ["été"]);
         assert_eq!(texts("'quoted' 3rd"), ["quoted", "3rd"]);
         let shouted = words("WHERE is MY A");
-        assert_eq!(shouted.iter().map(|w| w.shouted).collect::<Vec<_>>(), [true, false, true, false]);
+        assert_eq!(
+            shouted.iter().map(|w| w.shouted).collect::<Vec<_>>(),
+            [true, false, true, false]
+        );
     }
 
     #[test]
@@ -217,7 +233,12 @@ mod tests {
         let mut list = Phrases::default();
         list.add_list("refund* 'money back' 'won't turn on' can't 'l'argent'", &1);
         list.add_list("'refunds not paid'", &2);
-        let found = |text: &str| list.find(&words(text)).iter().map(|h| (*h.value, h.first, h.length)).collect::<Vec<_>>();
+        let found = |text: &str| {
+            list.find(&words(text))
+                .iter()
+                .map(|h| (*h.value, h.first, h.length))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(found("Two refunds not paid"), [(2, 1, 3), (1, 1, 1)]);
         assert_eq!(found("my MONEY back"), [(1, 1, 2)]);
         assert_eq!(found("it won't turn on"), [(1, 1, 3)]);
