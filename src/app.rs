@@ -234,6 +234,7 @@ pub async fn build(
         pages: Arc::new(Pages::new()?),
         in_flight: Arc::new(tokio::sync::Semaphore::new(config.server.max_in_flight)),
         logins: Arc::new(Mutex::new(HashMap::new())),
+        doors: Arc::default(),
         key_uses: Arc::new(Mutex::new(HashMap::new())),
         store,
         config,

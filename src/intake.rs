@@ -5,18 +5,21 @@
 use std::fmt;
 
 use serde_json::json;
+use sqlx::AnyConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::audit::Actor;
-use crate::domain::ids::{ChannelId, TenantId};
+use crate::domain::ids::{Micros, TenantId};
 use crate::failpoint;
 use crate::lifecycle::Lifecycle;
+use crate::store::audit::{self, Entry};
+use crate::store::hook::{self, Delivery, Seen};
 use crate::store::job::{self, Kind};
 use crate::store::message::{self, Prepared, Receipt};
-use crate::store::{self, Store, audit, hook};
+use crate::store::{self, ROWS, Store};
 
 /// Requests in one commit.
-const GROUP: usize = 64;
+const GROUP: usize = ROWS;
 /// Requests that may wait; above it the caller gets [`IntakeError::Busy`].
 const QUEUE: usize = 1024;
 
@@ -28,8 +31,8 @@ pub struct Request {
     pub message: Prepared,
     /// Who hands it in.
     pub actor: Actor,
-    /// For a webhook: its id and raw body, remembered against replays.
-    pub webhook: Option<(String, Vec<u8>)>,
+    /// For a webhook: its delivery, remembered against replays.
+    pub webhook: Option<Delivery>,
 }
 
 impl fmt::Debug for Request {
@@ -153,13 +156,11 @@ fn key(r: &Request) -> (&str, &str, &str) {
     (r.tenant.as_str(), r.message.channel.as_str(), &r.message.external_hash)
 }
 
+/// One commit: each table gets its rows in one statement, whatever the number of requests.
 async fn commit(store: &Store, requests: &[&Request]) -> store::Result<Vec<Accepted>> {
     let mut tx = store.db.begin().await?;
     let due = store.db.now(&mut tx).await?;
-    let mut all = Vec::with_capacity(requests.len());
-    for r in requests {
-        all.push(take(store, &mut tx, r, due).await?);
-    }
+    let all = take(store, &mut tx, requests, due).await?;
     failpoint::point("intake.before");
     tx.commit().await?;
     failpoint::point("intake.after");
@@ -168,39 +169,71 @@ async fn commit(store: &Store, requests: &[&Request]) -> store::Result<Vec<Accep
 
 async fn take(
     store: &Store,
-    c: &mut sqlx::AnyConnection,
-    r: &Request,
-    due: crate::domain::ids::Micros,
-) -> store::Result<Accepted> {
-    let m = &r.message;
-    if let Some((id, body)) = &r.webhook
-        && hook::remember(store, c, &r.tenant, &m.channel, id, body).await? == hook::Seen::Differs
-    {
-        refused(store, c, r, &m.channel, "webhook.conflict").await?;
-        return Ok(Accepted::WebhookDiffers);
+    c: &mut AnyConnection,
+    requests: &[&Request],
+    due: Micros,
+) -> store::Result<Vec<Accepted>> {
+    let differs = replayed_differently(store, c, requests).await?;
+    let taken: Vec<&Request> =
+        requests.iter().zip(&differs).filter(|(_, differs)| !**differs).map(|(r, _)| *r).collect();
+    for of_tenant in taken.chunk_by(|a, b| a.tenant == b.tenant) {
+        let subjects: Vec<&str> = of_tenant.iter().map(|r| r.message.subject.as_str()).collect();
+        store.keys.ensure(c, &of_tenant[0].tenant, &subjects, store.host.now()).await?;
     }
-    store.keys.ensure(c, &r.tenant, &[m.subject.as_str()], store.host.now()).await?;
-    let receipt = message::insert(store, c, &r.tenant, m).await?;
-    match &receipt {
-        Receipt::New(id) => {
-            job::enqueue(store, c, &r.tenant, Kind::Understand, id.as_str(), due).await?;
-            let detail = json!({"channel": m.channel, "direction": m.incoming.direction});
-            let object = format!("message:{id}");
-            audit::append(store, c, &r.tenant, &r.actor, "message.received", object, detail).await?;
-        }
-        Receipt::Duplicate(_) => {}
-        Receipt::Conflict(_) => refused(store, c, r, &m.channel, "message.conflict").await?,
+    let rows: Vec<_> = taken.iter().map(|r| (&r.tenant, &r.message)).collect();
+    let receipts = message::insert(store, c, &rows).await?;
+    let is_new = |receipt: &Receipt| matches!(receipt, Receipt::New(_));
+    let new: Vec<&Request> =
+        taken.iter().zip(&receipts).filter(|(_, receipt)| is_new(receipt)).map(|(r, _)| *r).collect();
+    let work: Vec<_> = new.iter().map(|r| (&r.tenant, r.message.id.as_str())).collect();
+    job::enqueue_all(store, c, Kind::Understand, &work, due).await?;
+    let received = new.iter().map(|r| Entry {
+        tenant: &r.tenant,
+        actor: &r.actor,
+        object: format!("message:{}", r.message.id),
+        detail: json!({"channel": r.message.channel, "direction": r.message.incoming.direction}),
+    });
+    audit::append_all(store, c, "message.received", received.collect()).await?;
+
+    let mut all = Vec::with_capacity(requests.len());
+    let mut receipts = receipts.into_iter();
+    for (r, differs) in requests.iter().zip(differs) {
+        let receipt = if differs { None } else { receipts.next() };
+        all.push(match receipt {
+            None => {
+                refused(store, c, r, "webhook.conflict").await?;
+                Accepted::WebhookDiffers
+            }
+            Some(receipt) => {
+                if matches!(receipt, Receipt::Conflict(_)) {
+                    refused(store, c, r, "message.conflict").await?;
+                }
+                Accepted::Message(receipt)
+            }
+        });
     }
-    Ok(Accepted::Message(receipt))
+    Ok(all)
+}
+
+/// Of each request: whether it is a webhook whose id was taken with another body.
+async fn replayed_differently(
+    store: &Store,
+    c: &mut AnyConnection,
+    requests: &[&Request],
+) -> store::Result<Vec<bool>> {
+    let hooks: Vec<&Delivery> = requests.iter().filter_map(|r| r.webhook.as_ref()).collect();
+    let mut seen = hook::remember(store, c, &hooks).await?.into_iter();
+    let mut differs = |r: &&Request| r.webhook.is_some() && seen.next() == Some(Seen::Differs);
+    Ok(requests.iter().map(&mut differs).collect())
 }
 
 async fn refused(
     store: &Store,
-    c: &mut sqlx::AnyConnection,
+    c: &mut AnyConnection,
     r: &Request,
-    channel: &ChannelId,
     action: &str,
 ) -> store::Result<()> {
     let detail = json!({"external": r.message.external_hash, "body": r.message.body_hash});
-    audit::append(store, c, &r.tenant, &r.actor, action, format!("channel:{channel}"), detail).await
+    let channel = format!("channel:{}", r.message.channel);
+    audit::append(store, c, &r.tenant, &r.actor, action, channel, detail).await
 }

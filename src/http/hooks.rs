@@ -2,6 +2,9 @@
 //! verified over the raw bytes before anything is parsed. The path's channel is `tenant.channel`, or
 //! the channel's name alone for the default tenant; what gives access is the signature.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -15,7 +18,7 @@ use super::problem::Problem;
 use super::{App, read_json};
 use crate::adapters::standard_webhooks as signatures;
 use crate::domain::audit::Actor;
-use crate::domain::ids::{Slug, TenantId};
+use crate::domain::ids::{Micros, Slug, TenantId};
 use crate::domain::message::{Direction, NewMessage};
 use crate::pipeline::understand;
 use crate::store::channel::{self, Channel};
@@ -59,12 +62,12 @@ pub async fn receive(
     let p: Payload = read_json(&body)?;
     match p.kind.as_str() {
         "message.created" => {
-            let webhook = Some((webhook_id, body.to_vec()));
+            let webhook = Some(hook::delivery(&app.store, &tenant, &channel.id, &webhook_id, &body));
             take(&app, &tenant, &channel, p.data, Actor::System, webhook).await
         }
         "reply.sent" => {
             let data = NewMessage { direction: Direction::Out, ..p.data };
-            let webhook = Some((webhook_id, body.to_vec()));
+            let webhook = Some(hook::delivery(&app.store, &tenant, &channel.id, &webhook_id, &body));
             take(&app, &tenant, &channel, data, Actor::System, webhook).await
         }
         "message.edited" | "message.deleted" => {
@@ -75,7 +78,38 @@ pub async fn receive(
     }
 }
 
-async fn find(app: &App, path: &str) -> Result<Option<(TenantId, Channel)>, Problem> {
+/// How long a channel is taken to be as it was read, in microseconds: a rotated secret or a channel
+/// that was switched off takes effect within this time.
+const FRESH: i64 = 1_000_000;
+/// Above this many remembered channels all are forgotten.
+const REMEMBERED: usize = 1000;
+
+/// The channels that deliveries came in on lately, by path: under load the database is asked once a
+/// second, not once a delivery. Paths that lead nowhere aren't remembered.
+#[derive(Default)]
+pub struct Doors(Mutex<HashMap<String, (TenantId, Arc<Channel>, Micros)>>);
+
+impl Doors {
+    fn get(&self, path: &str, now: Micros) -> Option<(TenantId, Arc<Channel>)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (tenant, channel, at) = known.get(path)?;
+        (0..FRESH).contains(&(now.0 - at.0)).then(|| (tenant.clone(), channel.clone()))
+    }
+
+    fn put(&self, path: &str, tenant: &TenantId, channel: &Arc<Channel>, now: Micros) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(path.to_owned(), (tenant.clone(), channel.clone(), now));
+    }
+}
+
+async fn find(app: &App, path: &str) -> Result<Option<(TenantId, Arc<Channel>)>, Problem> {
+    let now = app.store.host.now();
+    if let Some(known) = app.doors.get(path, now) {
+        return Ok(Some(known));
+    }
     let mut c = app.store.db.read().await?;
     let (owner, slug) = match path.split_once('.') {
         Some((owner, slug)) => {
@@ -86,7 +120,12 @@ async fn find(app: &App, path: &str) -> Result<Option<(TenantId, Channel)>, Prob
         None => (app.home.clone(), path),
     };
     let Ok(slug) = slug.parse::<Slug>() else { return Ok(None) };
-    Ok(channel::by_slug(&app.store, &mut c, &owner, &slug).await?.map(|ch| (owner, ch)))
+    let Some(channel) = channel::by_slug(&app.store, &mut c, &owner, &slug).await? else {
+        return Ok(None);
+    };
+    let channel = Arc::new(channel);
+    app.doors.put(path, &owner, &channel, now);
+    Ok(Some((owner, channel)))
 }
 
 async fn change(
@@ -102,17 +141,19 @@ async fn change(
         let mut c = app.store.db.read().await?;
         message::by_external(&app.store, &mut c, tenant, &channel.id, &external).await?
     };
+    let delivery = hook::delivery(&app.store, tenant, &channel.id, webhook_id, body);
     let seen = {
         let mut tx = app.store.db.begin().await?;
-        let seen = hook::remember(&app.store, &mut tx, tenant, &channel.id, webhook_id, body).await?;
+        let seen = hook::remember(&app.store, &mut tx, &[&delivery]).await?;
         // A first delivery is remembered only together with its effect, which is idempotent: a
         // process that dies in between sees it as new again.
-        if seen != Seen::New {
+        if seen != [Seen::New] {
             tx.commit().await?;
         }
         seen
     };
     let kind = p.kind.clone();
+    let seen = seen.into_iter().next().unwrap_or(Seen::New);
     match seen {
         Seen::Differs => {
             return Err(Problem::new(StatusCode::CONFLICT, "webhook_conflict",
@@ -126,7 +167,7 @@ async fn change(
     }
     if seen == Seen::New {
         let mut tx = app.store.db.begin().await?;
-        hook::remember(&app.store, &mut tx, tenant, &channel.id, webhook_id, body).await?;
+        hook::remember(&app.store, &mut tx, &[&delivery]).await?;
         tx.commit().await?;
         app.wake.notify_one();
     }

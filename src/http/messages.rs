@@ -19,6 +19,7 @@ use crate::intake::{Accepted, Request};
 use crate::pipeline::{threads, understand};
 use crate::receive;
 use crate::store::channel::{self, Channel};
+use crate::store::hook::Delivery;
 use crate::store::message::{self, Message, Receipt};
 use crate::store::{self, Store};
 
@@ -53,7 +54,7 @@ pub async fn take(
     channel: &Channel,
     m: NewMessage,
     actor: Actor,
-    webhook: Option<(String, Vec<u8>)>,
+    webhook: Option<Delivery>,
 ) -> Result<Response, Problem> {
     let ingest = app.config.clone();
     let incoming = crate::pipeline::blocking(|| receive::json(m, &ingest.ingest))?;

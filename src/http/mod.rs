@@ -60,6 +60,8 @@ pub struct App {
     pub wake: Arc<tokio::sync::Notify>,
     /// Failed logins by name.
     pub logins: Arc<Mutex<HashMap<String, Vec<Micros>>>>,
+    /// Channels that deliveries came in on lately.
+    pub doors: Arc<hooks::Doors>,
     /// When each key was last noted as used.
     pub key_uses: Arc<Mutex<HashMap<String, Micros>>>,
     /// Requests at once.

@@ -1,8 +1,11 @@
 //! Messages: stored sealed as received, then completed with what was understood.
 
-use sqlx::AnyConnection;
+use std::collections::HashSet;
+use std::fmt;
 
-use super::{Error, Result, Store, parse, q};
+use sqlx::{AnyConnection, AssertSqlSafe};
+
+use super::{Error, Result, Store, parse, q, rows};
 use crate::domain::ids::{ChannelId, ContactId, MessageId, Micros, TenantId, ThreadId};
 use crate::domain::message::{Direction, Incoming, Raw};
 
@@ -18,7 +21,7 @@ pub enum Receipt {
 }
 
 /// A message that is ready for its insert: hashed, with the sealing subject known.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Prepared {
     /// The row's id if it is new.
     pub id: MessageId,
@@ -32,6 +35,14 @@ pub struct Prepared {
     pub subject: ContactId,
     /// The message.
     pub incoming: Incoming,
+    /// The message in the form that is stored.
+    raw: Vec<u8>,
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// Hashes what equality is looked up by.
@@ -42,14 +53,15 @@ pub fn prepare(
     subject: ContactId,
     incoming: Incoming,
 ) -> Result<Prepared> {
-    let body = raw_bytes(&incoming.raw)?;
+    let raw = raw_bytes(&incoming.raw)?;
     Ok(Prepared {
         id: MessageId::from_uuid(store.host.uuid()),
         channel: channel.clone(),
         external_hash: store.keys.hash(tenant, "external", &incoming.external_id),
-        body_hash: store.keys.hash_full(tenant, "body", &body),
+        body_hash: store.keys.hash_full(tenant, "body", &raw),
         subject,
         incoming,
+        raw,
     })
 }
 
@@ -76,42 +88,62 @@ fn raw_from(format: &str, bytes: Vec<u8>) -> Result<Raw> {
     Ok(Raw::Mime { bytes: body.to_vec(), thread: (!thread.is_empty()).then_some(thread) })
 }
 
-/// Inserts a message unless its external id is taken. The subject's key must be at hand.
+/// Inserts messages whose external ids aren't taken; says of each, in order, what came of it. The
+/// keys of their subjects must be at hand. At most [`ROWS`](super::ROWS) at a time.
 ///
 /// # Errors
 /// Database and key errors.
 pub async fn insert(
     store: &Store,
     c: &mut AnyConnection,
-    tenant: &TenantId,
-    p: &Prepared,
-) -> Result<Receipt> {
-    let seal = |column, bytes: &[u8]| {
-        store.keys.seal(tenant, p.subject.as_str(), column, p.id.as_str(), bytes)
-    };
-    let format = if matches!(p.incoming.raw, Raw::Json(_)) { "json" } else { "mime" };
-    let n = q("insert into message (tenant_id, id, channel_id, external_hash, external_sealed,
-         body_hash, direction, state, subject_id, format, raw_sealed, received_at, sent_at)
-       values ($1, $2, $3, $4, $5, $6, $7, 'received', $8, $9, $10, $11, $12)
-       on conflict (tenant_id, channel_id, external_hash) do nothing")
-    .bind(tenant.as_str().to_owned())
-    .bind(p.id.as_str().to_owned())
-    .bind(p.channel.as_str().to_owned())
-    .bind(p.external_hash.clone())
-    .bind(seal("message.external", p.incoming.external_id.as_bytes())?)
-    .bind(p.body_hash.clone())
-    .bind(p.incoming.direction.as_str())
-    .bind(p.subject.as_str().to_owned())
-    .bind(format)
-    .bind(seal("message.raw", &raw_bytes(&p.incoming.raw)?)?)
-    .bind(store.host.now().0)
-    .bind(p.incoming.sent_at.map(|t| t.0))
-    .execute(&mut *c)
-    .await?
-    .rows_affected();
-    if n == 1 {
-        return Ok(Receipt::New(p.id.clone()));
+    messages: &[(&TenantId, &Prepared)],
+) -> Result<Vec<Receipt>> {
+    if messages.is_empty() {
+        return Ok(Vec::new());
     }
+    let sql = format!(
+        "insert into message (tenant_id, id, channel_id, external_hash, external_sealed,
+           body_hash, direction, state, subject_id, format, raw_sealed, received_at, sent_at)
+         values {}
+         on conflict (tenant_id, channel_id, external_hash) do nothing returning id",
+        rows(messages.len(), 13)
+    );
+    let mut insert =
+        sqlx::query_as::<_, (String,)>(AssertSqlSafe(sql)).persistent(messages.len() == 1);
+    for (tenant, p) in messages {
+        let seal = |column, bytes: &[u8]| {
+            store.keys.seal(tenant, p.subject.as_str(), column, p.id.as_str(), bytes)
+        };
+        insert = insert
+            .bind(tenant.as_str())
+            .bind(p.id.as_str())
+            .bind(p.channel.as_str())
+            .bind(p.external_hash.as_str())
+            .bind(seal("message.external", p.incoming.external_id.as_bytes())?)
+            .bind(p.body_hash.as_str())
+            .bind(p.incoming.direction.as_str())
+            .bind("received")
+            .bind(p.subject.as_str())
+            .bind(if matches!(p.incoming.raw, Raw::Json(_)) { "json" } else { "mime" })
+            .bind(seal("message.raw", &p.raw)?)
+            .bind(store.host.now().0)
+            .bind(p.incoming.sent_at.map(|t| t.0));
+    }
+    let new = insert.fetch_all(&mut *c).await?;
+    let new: HashSet<String> = new.into_iter().map(|(id,)| id).collect();
+    let mut receipts = Vec::with_capacity(messages.len());
+    for (tenant, p) in messages {
+        receipts.push(if new.contains(p.id.as_str()) {
+            Receipt::New(p.id.clone())
+        } else {
+            known(c, tenant, p).await?
+        });
+    }
+    Ok(receipts)
+}
+
+/// What a message is to the one that has its external id.
+async fn known(c: &mut AnyConnection, tenant: &TenantId, p: &Prepared) -> Result<Receipt> {
     let (id, body_hash): (String, String) = sqlx::query_as(
         "select id, body_hash from message
          where tenant_id = $1 and channel_id = $2 and external_hash = $3",

@@ -161,6 +161,19 @@ pub(crate) fn q(sql: &'static str) -> Query {
     sqlx::query(sql)
 }
 
+/// Most rows that one statement of ours writes or asks for. Sixty-four rows of twelve values stay far
+/// below the parameters that either engine takes.
+pub(crate) const ROWS: usize = 64;
+
+/// The placeholders of a statement that inserts several rows: `($1, $2), ($3, $4)`.
+pub(crate) fn rows(rows: usize, columns: usize) -> String {
+    let row = |r: usize| {
+        let values: Vec<String> = (1..=columns).map(|n| format!("${}", r * columns + n)).collect();
+        format!("({})", values.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
 /// Reads a column that holds one of our own newtypes or enums as text.
 pub(crate) fn parse<T>(what: &'static str, text: &str) -> Result<T>
 where

@@ -4,7 +4,8 @@
 //! sealed with XChaCha20-Poly1305; the associated data is `tenant|column|row`, so a ciphertext that
 //! is moved to another place does not open.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,10 +14,10 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, AssertSqlSafe};
 use zeroize::Zeroizing;
 
-use super::{Error, Result, q};
+use super::{Error, ROWS, Result, rows};
 use crate::domain::ids::{ContactId, Micros, TenantId};
 use crate::ports::host::Host;
 
@@ -63,11 +64,23 @@ impl MasterKey {
 
 type Dek = Arc<Zeroizing<[u8; 32]>>;
 
+/// A data key in the cache.
+struct Cached {
+    dek: Dek,
+    /// When it was first seen.
+    since: Micros,
+    /// Whether it is known to be committed.
+    certain: bool,
+}
+
+/// After this many microseconds the transaction that created a key is over, one way or the other.
+const CERTAIN: i64 = 60_000_000;
+
 /// Keys in use, cached by (tenant, subject).
 pub struct Keyring {
     master: MasterKey,
     host: Arc<dyn Host>,
-    deks: Mutex<HashMap<(TenantId, String), Dek>>,
+    deks: Mutex<HashMap<(TenantId, String), Cached>>,
     index: Mutex<HashMap<TenantId, Dek>>,
 }
 
@@ -131,27 +144,56 @@ impl Keyring {
         subjects: &[&str],
         now: Micros,
     ) -> Result<()> {
-        for subject in subjects {
-            if self.cached(tenant, subject).is_some() || self.load(c, tenant, subject).await? {
-                continue;
-            }
-            let mut dek = Zeroizing::new([0u8; 32]);
-            self.host.fill(&mut dek[..]);
-            let wrapped = self.wrap(tenant, subject, &dek);
-            q("insert into data_key (tenant_id, subject_id, wrapped, created_at)
-               values ($1, $2, $3, $4) on conflict do nothing")
-            .bind(tenant.as_str())
-            .bind(*subject)
-            .bind(wrapped)
-            .bind(now.0)
-            .execute(&mut *c)
-            .await?;
-            // Another process may have been first: what is stored counts.
-            if !self.load(c, tenant, subject).await? {
-                return Err(Error::Key("a data key vanished while it was made".into()));
+        // In a fixed order: two transactions that create the same keys then wait, not deadlock.
+        let subjects: BTreeSet<&str> = subjects.iter().copied().collect();
+        let unsure: Vec<&str> =
+            subjects.into_iter().filter(|s| !self.is_certain(tenant, s)).collect();
+        for unsure in unsure.chunks(ROWS) {
+            let found = self.fetch(c, tenant, unsure).await?;
+            let missing: Vec<&str> =
+                unsure.iter().copied().filter(|s| !found.contains(*s)).collect();
+            if !missing.is_empty() {
+                self.create(c, tenant, &missing, now).await?;
             }
         }
         Ok(())
+    }
+
+    async fn create(
+        &self,
+        c: &mut AnyConnection,
+        tenant: &TenantId,
+        subjects: &[&str],
+        now: Micros,
+    ) -> Result<()> {
+        let sql = format!(
+            "insert into data_key (tenant_id, subject_id, wrapped, created_at) values {}
+             on conflict do nothing returning subject_id",
+            rows(subjects.len(), 4)
+        );
+        let kek = self.master.derive("kek", tenant.as_str());
+        let mut made = HashMap::new();
+        let mut insert = sqlx::query_as::<_, (String,)>(AssertSqlSafe(sql))
+            .persistent(subjects.len() == 1);
+        for subject in subjects {
+            let mut dek = Zeroizing::new([0u8; 32]);
+            self.host.fill(&mut dek[..]);
+            let aad = format!("{tenant}|data_key|{subject}");
+            let wrapped = self.seal_with(&kek, aad.as_bytes(), &dek[..]);
+            insert = insert.bind(tenant.as_str()).bind(*subject).bind(wrapped).bind(now.0);
+            made.insert(*subject, dek);
+        }
+        for (subject,) in insert.fetch_all(&mut *c).await? {
+            if let Some(dek) = made.remove(subject.as_str()) {
+                self.remember(tenant, &subject, dek);
+            }
+        }
+        // Another process was first with the others: what is stored counts.
+        let others: Vec<&str> = made.into_keys().collect();
+        if others.is_empty() || self.fetch(c, tenant, &others).await?.len() == others.len() {
+            return Ok(());
+        }
+        Err(Error::Key("a data key vanished while it was made".into()))
     }
 
     /// Loads one data key into the cache; false when there is none.
@@ -164,45 +206,76 @@ impl Keyring {
         tenant: &TenantId,
         subject: &str,
     ) -> Result<bool> {
-        if self.cached(tenant, subject).is_some() {
-            return Ok(true);
+        Ok(self.is_certain(tenant, subject) || !self.fetch(c, tenant, &[subject]).await?.is_empty())
+    }
+
+    /// Reads keys from the database into the cache, at most [`ROWS`]; says which there are, and
+    /// forgets the others.
+    async fn fetch(
+        &self,
+        c: &mut AnyConnection,
+        tenant: &TenantId,
+        subjects: &[&str],
+    ) -> Result<HashSet<String>> {
+        let listed: Vec<String> = (2..subjects.len() + 2).map(|n| format!("${n}")).collect();
+        let sql = format!(
+            "select subject_id, wrapped from data_key where tenant_id = $1 and subject_id in ({})",
+            listed.join(", ")
+        );
+        let mut select = sqlx::query_as::<_, (String, Vec<u8>)>(AssertSqlSafe(sql))
+            .persistent(subjects.len() == 1)
+            .bind(tenant.as_str());
+        for subject in subjects {
+            select = select.bind(*subject);
         }
-        let row: Option<(Vec<u8>,)> =
-            sqlx::query_as("select wrapped from data_key where tenant_id = $1 and subject_id = $2")
-                .bind(tenant.as_str())
-                .bind(subject)
-                .fetch_optional(&mut *c)
-                .await?;
-        let Some((wrapped,)) = row else { return Ok(false) };
+        let stored = select.fetch_all(&mut *c).await?;
         let kek = self.master.derive("kek", tenant.as_str());
-        let aad = format!("{tenant}|data_key|{subject}");
-        let plain = Zeroizing::new(open_with(&kek, aad.as_bytes(), &wrapped)?);
-        let mut dek = Zeroizing::new([0u8; 32]);
-        if plain.len() != 32 {
-            return Err(Error::Key("a stored data key has the wrong length".into()));
+        let mut found = HashSet::new();
+        for (subject, wrapped) in stored {
+            let aad = format!("{tenant}|data_key|{subject}");
+            let plain = Zeroizing::new(open_with(&kek, aad.as_bytes(), &wrapped)?);
+            let mut dek = Zeroizing::new([0u8; 32]);
+            if plain.len() != 32 {
+                return Err(Error::Key("a stored data key has the wrong length".into()));
+            }
+            dek.copy_from_slice(&plain);
+            self.remember(tenant, &subject, dek);
+            found.insert(subject);
         }
-        dek.copy_from_slice(&plain);
-        self.remember(tenant, subject, Arc::new(dek));
-        Ok(true)
+        let mut cache = self.deks.lock().unwrap_or_else(PoisonError::into_inner);
+        for subject in subjects.iter().filter(|s| !found.contains(**s)) {
+            cache.remove(&(tenant.clone(), (*subject).to_owned()));
+        }
+        Ok(found)
     }
 
     fn cached(&self, tenant: &TenantId, subject: &str) -> Option<Dek> {
         let cache = self.deks.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.get(&(tenant.clone(), subject.to_owned())).cloned()
+        cache.get(&(tenant.clone(), subject.to_owned())).map(|k| k.dek.clone())
     }
 
-    fn remember(&self, tenant: &TenantId, subject: &str, dek: Dek) {
+    fn is_certain(&self, tenant: &TenantId, subject: &str) -> bool {
+        let cache = self.deks.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.get(&(tenant.clone(), subject.to_owned())).is_some_and(|k| k.certain)
+    }
+
+    /// Caches a key that was created or read. Its transaction may yet be rolled back, and the key
+    /// with it, so it counts as certain only once the same key is read after [`CERTAIN`].
+    fn remember(&self, tenant: &TenantId, subject: &str, dek: Zeroizing<[u8; 32]>) {
+        let now = self.host.now();
         let mut cache = self.deks.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= CACHE {
             cache.clear();
         }
-        cache.insert((tenant.clone(), subject.to_owned()), dek);
-    }
-
-    fn wrap(&self, tenant: &TenantId, subject: &str, dek: &[u8; 32]) -> Vec<u8> {
-        let kek = self.master.derive("kek", tenant.as_str());
-        let aad = format!("{tenant}|data_key|{subject}");
-        self.seal_with(&kek, aad.as_bytes(), dek)
+        match cache.entry((tenant.clone(), subject.to_owned())) {
+            Entry::Occupied(mut known) if *known.get().dek == dek => {
+                let known = known.get_mut();
+                known.certain = now.0.saturating_sub(known.since.0) >= CERTAIN;
+            }
+            entry => {
+                entry.insert_entry(Cached { dek: Arc::new(dek), since: now, certain: false });
+            }
+        }
     }
 
     /// Seals a value; the subject's key must be at hand ([`Self::ensure`]).
