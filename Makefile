@@ -14,8 +14,8 @@ test: ## Set up what the tests need (model, Chromium, PostgreSQL) and run all of
 test-faults: ## The long fault tests: every boundary and 50 random kills on both databases.
 	@COUNTERSIGN_TEST_FAULTS=all scripts/test.sh faults
 
-bench: ## Measure, side by side with peers, and print one table.
-	@scripts/bench.sh
+bench: ## Measure, side by side with peers, and print one table (ONLY=ingest,pipeline,chunk,encode for parts).
+	@COUNTERSIGN_BENCH_ONLY="$(ONLY)" scripts/bench.sh
 
 lint: ## rustfmt, clippy, licences.
 	@cargo fmt --check && cargo clippy --all-targets -- -D warnings && scripts/deny.sh

@@ -55,11 +55,22 @@ fn main() -> anyhow::Result<()> {
     let mut figures = Vec::new();
     let models = Models::load(&config("sqlite::memory:")?)
         .context("the model is needed: `countersign models pull` fetches it")?;
-    runtime.block_on(ingest(dir.path(), &models, &mut figures))?;
-    runtime.block_on(pipeline(dir.path(), &models, &stages, &mut figures))?;
+    // `make bench ONLY=ingest` measures one part.
+    let only = std::env::var("COUNTERSIGN_BENCH_ONLY").unwrap_or_default();
+    let wanted = |part: &str| only.is_empty() || only.split(',').any(|o| o == part);
+    if wanted("ingest") {
+        runtime.block_on(ingest(dir.path(), &models, &mut figures))?;
+    }
+    if wanted("pipeline") {
+        runtime.block_on(pipeline(dir.path(), &models, &stages, &mut figures))?;
+    }
     drop(models);
-    chunking(dir.path(), &mut figures)?;
-    encoding(dir.path(), &mut figures)?;
+    if wanted("chunk") {
+        chunking(dir.path(), &mut figures)?;
+    }
+    if wanted("encode") {
+        encoding(dir.path(), &mut figures)?;
+    }
     show(&figures);
     Ok(())
 }

@@ -20,6 +20,7 @@ use crate::http::page::render::Pages;
 use crate::intake::Intake;
 use crate::lifecycle::Lifecycle;
 use crate::nlp::encoder::{Embed, Encoder, Mode};
+use crate::nlp::remembered::{REMEMBERED, Remembered};
 use crate::nlp::heads::{Taxonomy, Triage};
 use crate::nlp::mask::{Masker, MaskerConfig};
 use crate::pipeline::masking::Masking;
@@ -30,7 +31,7 @@ use crate::ports::host::{Host, System};
 use crate::review::actions::Desk;
 use crate::store::engine::Options;
 use crate::store::sealing::{Keyring, MasterKey};
-use crate::store::{Db, HostRef, Store, migrate, tenant};
+use crate::store::{Db, Engine, HostRef, Store, migrate, tenant};
 use crate::worker::Worker;
 
 /// The intents that are used when none are configured.
@@ -196,6 +197,19 @@ impl Models {
     }
 }
 
+/// Folds SQLite's log into its file beside the writers, a few times a second.
+async fn checkpoints(db: &Db, life: &Lifecycle) {
+    while db.engine() == Engine::Sqlite && !life.stopping().is_cancelled() {
+        if let Err(e) = db.checkpoint().await {
+            tracing::warn!(error = %e, "could not fold the database's log into its file");
+        }
+        tokio::select! {
+            () = life.stopping().cancelled() => {}
+            () = tokio::time::sleep(Duration::from_millis(250)) => {}
+        }
+    }
+}
+
 /// Builds the service.
 ///
 /// # Errors
@@ -217,16 +231,20 @@ pub async fn build(
     let webhook =
         Webhook::new(store.clone(), host.clone(), timeout, config.send.allow_private_addresses)?;
     let index = Arc::new(EmbeddedIndex::new(models.encoder.dims()));
+    let evidence: Arc<dyn Embed> = Arc::new(Remembered::new(models.encoder.clone(), REMEMBERED));
     let pipeline = Arc::new(Pipeline {
         store: store.clone(),
         config: config.clone(),
         search: Search::new(index, models.encoder.id()),
-        drafter: drafter(&config, models.encoder.clone(), host)?,
+        drafter: drafter(&config, evidence.clone(), host)?,
         masking: masking.clone(),
         triage: models.triage,
         senders: Senders { sandbox: Arc::new(Sandbox::new(store.clone())), webhook: Arc::new(webhook) },
         encoder: models.encoder,
+        evidence,
     });
+    let (db, life_of_db) = (store.db.clone(), life.clone());
+    life.spawn(async move { checkpoints(&db, &life_of_db).await });
     let worker = Worker::new(store.clone(), pipeline.clone(), &config, wake.clone());
     let app = App {
         intake: Intake::start(store.clone(), wake.clone(), &life),

@@ -3,23 +3,26 @@
 //! after its commit.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::json;
 use sqlx::AnyConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::audit::Actor;
-use crate::domain::ids::{Micros, TenantId};
+use crate::domain::ids::TenantId;
 use crate::failpoint;
 use crate::lifecycle::Lifecycle;
-use crate::store::audit::{self, Entry};
 use crate::store::hook::{self, Delivery, Seen};
+use crate::store::inbound::{self, Inbound};
 use crate::store::job::{self, Kind};
 use crate::store::message::{self, Prepared, Receipt};
-use crate::store::{self, ROWS, Store};
+use crate::store::{self, ROWS, Store, audit};
 
 /// Requests in one commit.
 const GROUP: usize = ROWS;
+/// How long a group waits for company, when the one before it had more.
+const GATHER: Duration = Duration::from_millis(1);
 /// Requests that may wait; above it the caller gets [`IntakeError::Busy`].
 const QUEUE: usize = 1024;
 
@@ -80,11 +83,12 @@ impl Intake {
         let (stop, abort) = (life.stopping().clone(), life.aborting().clone());
         life.spawn(async move {
             let mut group = Vec::with_capacity(GROUP);
+            let mut last = 0;
             loop {
                 // After the stop, requests that are still running get a moment to hand in.
                 let idle = async {
                     stop.cancelled().await;
-                    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                    tokio::time::sleep(Duration::from_millis(500)).await;
                 };
                 let got = tokio::select! {
                     biased;
@@ -95,6 +99,16 @@ impl Intake {
                 if got == 0 {
                     return;
                 }
+                // Under load the callers that were just answered are about to ask again.
+                if last > 1 && got < last {
+                    tokio::time::sleep(GATHER).await;
+                    while group.len() < GROUP
+                        && let Ok(more) = waiting.try_recv()
+                    {
+                        group.push(more);
+                    }
+                }
+                last = group.len();
                 commit_group(&store, std::mem::take(&mut group)).await;
                 wake.notify_one();
             }
@@ -156,75 +170,55 @@ fn key(r: &Request) -> (&str, &str, &str) {
     (r.tenant.as_str(), r.message.channel.as_str(), &r.message.external_hash)
 }
 
-/// One commit: each table gets its rows in one statement, whatever the number of requests.
 async fn commit(store: &Store, requests: &[&Request]) -> store::Result<Vec<Accepted>> {
     let mut tx = store.db.begin().await?;
-    let due = store.db.now(&mut tx).await?;
-    let all = take(store, &mut tx, requests, due).await?;
+    let inbound: Vec<Inbound<'_>> = requests
+        .iter()
+        .map(|r| Inbound {
+            tenant: &r.tenant,
+            message: &r.message,
+            actor: &r.actor,
+            webhook: r.webhook.as_ref(),
+        })
+        .collect();
+    let new = inbound::insert(store, &mut tx, &inbound).await?;
+    let mut all = Vec::with_capacity(requests.len());
+    for r in requests {
+        let id = &r.message.id;
+        all.push(match new.contains(id) {
+            true => Accepted::Message(Receipt::New(id.clone())),
+            false => take(store, &mut tx, r).await?,
+        });
+    }
     failpoint::point("intake.before");
     tx.commit().await?;
     failpoint::point("intake.after");
     Ok(all)
 }
 
-async fn take(
-    store: &Store,
-    c: &mut AnyConnection,
-    requests: &[&Request],
-    due: Micros,
-) -> store::Result<Vec<Accepted>> {
-    let differs = replayed_differently(store, c, requests).await?;
-    let taken: Vec<&Request> =
-        requests.iter().zip(&differs).filter(|(_, differs)| !**differs).map(|(r, _)| *r).collect();
-    for of_tenant in taken.chunk_by(|a, b| a.tenant == b.tenant) {
-        let subjects: Vec<&str> = of_tenant.iter().map(|r| r.message.subject.as_str()).collect();
-        store.keys.ensure(c, &of_tenant[0].tenant, &subjects, store.host.now()).await?;
+/// Looks at one request by itself.
+async fn take(store: &Store, c: &mut AnyConnection, r: &Request) -> store::Result<Accepted> {
+    let m = &r.message;
+    if let Some(delivery) = &r.webhook
+        && hook::remember(store, c, delivery).await? == Seen::Differs
+    {
+        refused(store, c, r, "webhook.conflict").await?;
+        return Ok(Accepted::WebhookDiffers);
     }
-    let rows: Vec<_> = taken.iter().map(|r| (&r.tenant, &r.message)).collect();
-    let receipts = message::insert(store, c, &rows).await?;
-    let is_new = |receipt: &Receipt| matches!(receipt, Receipt::New(_));
-    let new: Vec<&Request> =
-        taken.iter().zip(&receipts).filter(|(_, receipt)| is_new(receipt)).map(|(r, _)| *r).collect();
-    let work: Vec<_> = new.iter().map(|r| (&r.tenant, r.message.id.as_str())).collect();
-    job::enqueue_all(store, c, Kind::Understand, &work, due).await?;
-    let received = new.iter().map(|r| Entry {
-        tenant: &r.tenant,
-        actor: &r.actor,
-        object: format!("message:{}", r.message.id),
-        detail: json!({"channel": r.message.channel, "direction": r.message.incoming.direction}),
-    });
-    audit::append_all(store, c, "message.received", received.collect()).await?;
-
-    let mut all = Vec::with_capacity(requests.len());
-    let mut receipts = receipts.into_iter();
-    for (r, differs) in requests.iter().zip(differs) {
-        let receipt = if differs { None } else { receipts.next() };
-        all.push(match receipt {
-            None => {
-                refused(store, c, r, "webhook.conflict").await?;
-                Accepted::WebhookDiffers
-            }
-            Some(receipt) => {
-                if matches!(receipt, Receipt::Conflict(_)) {
-                    refused(store, c, r, "message.conflict").await?;
-                }
-                Accepted::Message(receipt)
-            }
-        });
+    store.keys.ensure(c, &r.tenant, &[m.subject.as_str()], store.host.now()).await?;
+    let receipt = message::insert(store, c, &r.tenant, m).await?;
+    match &receipt {
+        Receipt::New(id) => {
+            let due = store.db.now(c).await?;
+            job::enqueue(store, c, &r.tenant, Kind::Understand, id.as_str(), due).await?;
+            let detail = json!({"channel": m.channel, "direction": m.incoming.direction});
+            let object = format!("message:{id}");
+            audit::append(store, c, &r.tenant, &r.actor, "message.received", object, detail).await?;
+        }
+        Receipt::Duplicate(_) => {}
+        Receipt::Conflict(_) => refused(store, c, r, "message.conflict").await?,
     }
-    Ok(all)
-}
-
-/// Of each request: whether it is a webhook whose id was taken with another body.
-async fn replayed_differently(
-    store: &Store,
-    c: &mut AnyConnection,
-    requests: &[&Request],
-) -> store::Result<Vec<bool>> {
-    let hooks: Vec<&Delivery> = requests.iter().filter_map(|r| r.webhook.as_ref()).collect();
-    let mut seen = hook::remember(store, c, &hooks).await?.into_iter();
-    let mut differs = |r: &&Request| r.webhook.is_some() && seen.next() == Some(Seen::Differs);
-    Ok(requests.iter().map(&mut differs).collect())
+    Ok(Accepted::Message(receipt))
 }
 
 async fn refused(

@@ -22,7 +22,7 @@ use crate::domain::ids::{Micros, Slug, TenantId};
 use crate::domain::message::{Direction, NewMessage};
 use crate::pipeline::understand;
 use crate::store::channel::{self, Channel};
-use crate::store::hook::{self, Seen};
+use crate::store::hook::{self, Delivery, Seen};
 use crate::store::{message, tenant};
 
 /// The payload: `{type, timestamp, data}`.
@@ -62,12 +62,12 @@ pub async fn receive(
     let p: Payload = read_json(&body)?;
     match p.kind.as_str() {
         "message.created" => {
-            let webhook = Some(hook::delivery(&app.store, &tenant, &channel.id, &webhook_id, &body));
+            let webhook = Some(Delivery::new(&app.store, &tenant, &channel.id, &webhook_id, &body));
             take(&app, &tenant, &channel, p.data, Actor::System, webhook).await
         }
         "reply.sent" => {
             let data = NewMessage { direction: Direction::Out, ..p.data };
-            let webhook = Some(hook::delivery(&app.store, &tenant, &channel.id, &webhook_id, &body));
+            let webhook = Some(Delivery::new(&app.store, &tenant, &channel.id, &webhook_id, &body));
             take(&app, &tenant, &channel, data, Actor::System, webhook).await
         }
         "message.edited" | "message.deleted" => {
@@ -141,19 +141,18 @@ async fn change(
         let mut c = app.store.db.read().await?;
         message::by_external(&app.store, &mut c, tenant, &channel.id, &external).await?
     };
-    let delivery = hook::delivery(&app.store, tenant, &channel.id, webhook_id, body);
+    let delivery = Delivery::new(&app.store, tenant, &channel.id, webhook_id, body);
     let seen = {
         let mut tx = app.store.db.begin().await?;
-        let seen = hook::remember(&app.store, &mut tx, &[&delivery]).await?;
+        let seen = hook::remember(&app.store, &mut tx, &delivery).await?;
         // A first delivery is remembered only together with its effect, which is idempotent: a
         // process that dies in between sees it as new again.
-        if seen != [Seen::New] {
+        if seen != Seen::New {
             tx.commit().await?;
         }
         seen
     };
     let kind = p.kind.clone();
-    let seen = seen.into_iter().next().unwrap_or(Seen::New);
     match seen {
         Seen::Differs => {
             return Err(Problem::new(StatusCode::CONFLICT, "webhook_conflict",
@@ -167,7 +166,7 @@ async fn change(
     }
     if seen == Seen::New {
         let mut tx = app.store.db.begin().await?;
-        hook::remember(&app.store, &mut tx, &[&delivery]).await?;
+        hook::remember(&app.store, &mut tx, &delivery).await?;
         tx.commit().await?;
         app.wake.notify_one();
     }

@@ -56,8 +56,10 @@ pub async fn take(
     actor: Actor,
     webhook: Option<Delivery>,
 ) -> Result<Response, Problem> {
-    let ingest = app.config.clone();
-    let incoming = crate::pipeline::blocking(|| receive::json(m, &ingest.ingest))?;
+    // Only a whole mail takes long enough to be read beside the other tasks of this thread.
+    let long = m.eml_b64.is_some();
+    let read = || receive::json(m, &app.config.ingest);
+    let incoming = if long { crate::pipeline::blocking(read)? } else { read()? };
     let prepared = receive::prepare(&app.store, tenant, channel, incoming)?;
     let request = Request { tenant: tenant.clone(), message: prepared, actor, webhook };
     match app.intake.accept(request).await? {

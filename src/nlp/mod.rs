@@ -9,4 +9,5 @@ pub mod html;
 pub mod lexical;
 pub mod mask;
 pub mod quote;
+pub mod remembered;
 pub mod sentence;

@@ -128,7 +128,7 @@ pub async fn run(p: &Pipeline, job: &Claim) -> Result<(), StepError> {
     };
     let began = std::time::Instant::now();
     let question = question(&talk);
-    let found = find(p, &job.tenant, &question).await?;
+    let found = find(p, &job.tenant, &query(&talk, &question)).await?;
     let retrieve_us = us(began);
     let request = request(&talk, &question, &found);
     let began = std::time::Instant::now();
@@ -217,6 +217,19 @@ fn question(talk: &Conversation) -> MaskedText {
     let len = all.as_stored().len();
     let from = all.as_stored().char_indices().rev().nth(QUESTION_CHARS).map_or(0, |(i, _)| i);
     (from..len).find_map(|i| all.slice(i..len)).unwrap_or_default()
+}
+
+/// What is searched for: the question, with the subject before it, which often names the matter that
+/// the text only points to ("it still hasn't come").
+fn query(talk: &Conversation, question: &MaskedText) -> MaskedText {
+    let subject = talk.open.iter().rev().find_map(|m| m.subject_masked.as_deref());
+    match subject.map(threads::bare_subject).filter(|s| !s.is_empty()) {
+        Some(subject) => {
+            let subject = MaskedText::from_store(subject.to_owned());
+            MaskedText::join(&[subject, question.clone()], "\n\n")
+        }
+        None => question.clone(),
+    }
 }
 
 async fn find(p: &Pipeline, t: &TenantId, question: &MaskedText) -> Result<Vec<Found>, StepError> {
@@ -341,7 +354,7 @@ async fn commit(
 ) -> Result<(), StepError> {
     let (store, t) = (&p.store, &job.tenant);
     let checked = match &outcome {
-        DraftOutcome::Draft(d) => Some(blocking(|| ground::check(&*p.encoder, &d.sentences, &request.passages))),
+        DraftOutcome::Draft(d) => Some(blocking(|| ground::check(&*p.evidence, &d.sentences, &request.passages))),
         DraftOutcome::NoMatch { .. } => None,
     };
     let mut tx = store.db.begin().await?;

@@ -91,6 +91,8 @@ pub struct Pipeline {
     pub config: Arc<Config>,
     /// The encoder.
     pub encoder: Arc<dyn Embed>,
+    /// The same, with a memory for the sentences that replies are drafted from and checked against.
+    pub evidence: Arc<dyn Embed>,
     /// Finds personal data.
     pub masking: Arc<Masking>,
     /// Classifies.

@@ -131,22 +131,23 @@ pub fn is_reply(subject: &str) -> bool {
     strip_mark(subject).is_some()
 }
 
-/// A subject without marks, folded, lower-cased: what two mails of a thread have in common.
-pub fn normalise_subject(subject: &str) -> String {
+/// A subject without its marks.
+pub fn bare_subject(subject: &str) -> &str {
     let mut s = subject;
     while let Some(rest) = strip_mark(s) {
         s = rest;
     }
-    s.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+    s.trim()
+}
+
+/// A subject without marks, folded, lower-cased: what two mails of a thread have in common.
+pub fn normalise_subject(subject: &str) -> String {
+    bare_subject(subject).split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// The subject of a reply.
 pub fn reply_subject(subject: &str) -> String {
-    let mut s = subject;
-    while let Some(rest) = strip_mark(s) {
-        s = rest;
-    }
-    let s = s.trim();
+    let s = bare_subject(subject);
     if s.is_empty() { String::new() } else { format!("Re: {s}") }
 }
 

@@ -2,9 +2,9 @@
 //! them afterwards, so that busy writers don't queue for the head of a chain.
 
 use serde_json::{Value, json};
-use sqlx::{AnyConnection, AssertSqlSafe};
+use sqlx::AnyConnection;
 
-use super::{Error, Result, Store, parse, q, rows, tenant};
+use super::{Error, Result, Store, parse, q, tenant};
 use crate::domain::audit::{Actor, Event, GENESIS, link};
 use crate::domain::ids::{EventId, Micros, TenantId};
 
@@ -21,51 +21,18 @@ pub async fn append(
     object: String,
     detail: Value,
 ) -> Result<()> {
-    append_all(store, c, action, vec![Entry { tenant, actor, object, detail }]).await
-}
-
-/// An event that is to be appended.
-#[derive(Debug)]
-pub struct Entry<'a> {
-    /// Whose.
-    pub tenant: &'a TenantId,
-    /// Who did it.
-    pub actor: &'a Actor,
-    /// To what: `kind:id`.
-    pub object: String,
-    /// Facts without any text of a message.
-    pub detail: Value,
-}
-
-/// Appends events of one kind, at most [`ROWS`](super::ROWS).
-///
-/// # Errors
-/// Database errors.
-pub async fn append_all(
-    store: &Store,
-    c: &mut AnyConnection,
-    action: &str,
-    entries: Vec<Entry<'_>>,
-) -> Result<()> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let sql = format!(
-        "insert into audit_event (tenant_id, id, at, actor, action, object, detail) values {}",
-        rows(entries.len(), 7)
-    );
-    let mut insert = sqlx::query(AssertSqlSafe(sql)).persistent(entries.len() == 1);
-    for e in entries {
-        insert = insert
-            .bind(e.tenant.to_string())
-            .bind(EventId::from_uuid(store.host.uuid()).to_string())
-            .bind(store.host.now().0)
-            .bind(e.actor.to_string())
-            .bind(action.to_owned())
-            .bind(e.object)
-            .bind(e.detail.to_string());
-    }
-    insert.execute(c).await?;
+    let id = EventId::from_uuid(store.host.uuid());
+    q("insert into audit_event (tenant_id, id, at, actor, action, object, detail)
+       values ($1, $2, $3, $4, $5, $6, $7)")
+    .bind(tenant.as_str().to_owned())
+    .bind(id.as_str().to_owned())
+    .bind(store.host.now().0)
+    .bind(actor.to_string())
+    .bind(action.to_owned())
+    .bind(object)
+    .bind(detail.to_string())
+    .execute(c)
+    .await?;
     Ok(())
 }
 

@@ -60,6 +60,17 @@ pub struct Db {
     _lock: Option<Arc<File>>,
 }
 
+macro_rules! sqlite_now {
+    () => {
+        "cast(unixepoch('subsec') * 1000000 as bigint)"
+    };
+}
+macro_rules! postgres_now {
+    () => {
+        "cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)"
+    };
+}
+
 impl Db {
     /// Opens the database; creates a SQLite file that isn't there.
     ///
@@ -109,11 +120,12 @@ impl Db {
                 .max_lifetime(None)
                 .test_before_acquire(false)
                 .after_connect(move |c, _| {
-                    // WAL with FULL: a commit is on the disk when it returns.
+                    // WAL with FULL: a commit is on the disk when it returns. The log is folded in
+                    // beside the writers (`checkpoint`); only if that falls behind, by a commit.
                     let set = format!(
                         "pragma busy_timeout = {busy}; pragma journal_mode = wal; \
                          pragma synchronous = full; pragma foreign_keys = on; \
-                         pragma wal_autocheckpoint = 4000; pragma cache_size = -65536;"
+                         pragma wal_autocheckpoint = 16000; pragma cache_size = -65536;"
                     );
                     Box::pin(async move {
                         sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut *c).await?;
@@ -173,11 +185,32 @@ impl Db {
     /// Database errors.
     pub async fn now(&self, c: &mut AnyConnection) -> Result<Micros> {
         let sql = match self.engine {
-            Engine::Sqlite => "select cast(unixepoch('subsec') * 1000000 as bigint)",
-            Engine::Postgres => "select cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)",
+            Engine::Sqlite => concat!("select ", sqlite_now!()),
+            Engine::Postgres => concat!("select ", postgres_now!()),
         };
         let (now,): (i64,) = sqlx::query_as(sql).fetch_one(c).await?;
         Ok(Micros(now))
+    }
+
+    /// The expression for that clock.
+    pub(super) fn now_sql(&self) -> &'static str {
+        match self.engine {
+            Engine::Sqlite => sqlite_now!(),
+            Engine::Postgres => postgres_now!(),
+        }
+    }
+
+    /// Moves what has been committed from SQLite's write-ahead log into the file, as far as nobody
+    /// reads it, so that writers need not stop for it. Nothing to do elsewhere.
+    ///
+    /// # Errors
+    /// Database errors.
+    pub async fn checkpoint(&self) -> Result<()> {
+        if self.engine == Engine::Sqlite {
+            let mut c = self.read().await?;
+            sqlx::raw_sql("pragma wal_checkpoint(passive)").execute(&mut *c).await?;
+        }
+        Ok(())
     }
 
     /// Closes every connection; on SQLite this folds the write-ahead log into the file.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::{AnyConnection, AssertSqlSafe};
 
-use super::{Engine, Error, Result, Store, parse, q, rows};
+use super::{Engine, Error, Result, Store, parse, q};
 use crate::domain::ids::{JobId, Micros, TenantId};
 use crate::domain::message::UnknownName;
 
@@ -81,44 +81,19 @@ pub async fn enqueue(
     kind: Kind,
     ref_id: &str,
     run_at: Micros,
-) -> Result<()> {
-    enqueue_all(store, c, kind, &[(tenant, ref_id)], run_at).await
-}
-
-/// Enqueues one kind of work for several (tenant, reference) pairs, at most [`ROWS`](super::ROWS).
-///
-/// # Errors
-/// Database errors.
-pub async fn enqueue_all(
-    store: &Store,
-    c: &mut AnyConnection,
-    kind: Kind,
-    all: &[(&TenantId, &str)],
-    run_at: Micros,
-) -> Result<()> {
-    if all.is_empty() {
-        return Ok(());
-    }
-    let sql = format!(
-        "insert into job (tenant_id, id, kind, ref_id, state, run_at, created_at, updated_at)
-         values {}",
-        rows(all.len(), 8)
-    );
-    let now = store.host.now().0;
-    let mut insert = sqlx::query(AssertSqlSafe(sql)).persistent(all.len() == 1);
-    for (tenant, ref_id) in all {
-        insert = insert
-            .bind(tenant.as_str())
-            .bind(JobId::from_uuid(store.host.uuid()).to_string())
-            .bind(kind.as_str())
-            .bind(*ref_id)
-            .bind("ready")
-            .bind(run_at.0)
-            .bind(now)
-            .bind(now);
-    }
-    insert.execute(c).await?;
-    Ok(())
+) -> Result<JobId> {
+    let id = JobId::from_uuid(store.host.uuid());
+    q("insert into job (tenant_id, id, kind, ref_id, state, run_at, created_at, updated_at)
+       values ($1, $2, $3, $4, 'ready', $5, $6, $6)")
+    .bind(tenant.as_str().to_owned())
+    .bind(id.as_str().to_owned())
+    .bind(kind.as_str())
+    .bind(ref_id.to_owned())
+    .bind(run_at.0)
+    .bind(store.host.now().0)
+    .execute(c)
+    .await?;
+    Ok(id)
 }
 
 /// Enqueues work unless the same is waiting; then it only moves that one's time. The caller holds

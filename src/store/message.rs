@@ -1,11 +1,10 @@
 //! Messages: stored sealed as received, then completed with what was understood.
 
-use std::collections::HashSet;
 use std::fmt;
 
-use sqlx::{AnyConnection, AssertSqlSafe};
+use sqlx::AnyConnection;
 
-use super::{Error, Result, Store, parse, q, rows};
+use super::{Error, Result, Store, parse, q};
 use crate::domain::ids::{ChannelId, ContactId, MessageId, Micros, TenantId, ThreadId};
 use crate::domain::message::{Direction, Incoming, Raw};
 
@@ -36,7 +35,14 @@ pub struct Prepared {
     /// The message.
     pub incoming: Incoming,
     /// The message in the form that is stored.
-    raw: Vec<u8>,
+    pub(super) raw: Vec<u8>,
+}
+
+impl Prepared {
+    /// How `raw` is to be read: `json` or `mime`.
+    pub(super) fn format(&self) -> &'static str {
+        if matches!(self.incoming.raw, Raw::Json(_)) { "json" } else { "mime" }
+    }
 }
 
 impl fmt::Debug for Prepared {
@@ -88,62 +94,41 @@ fn raw_from(format: &str, bytes: Vec<u8>) -> Result<Raw> {
     Ok(Raw::Mime { bytes: body.to_vec(), thread: (!thread.is_empty()).then_some(thread) })
 }
 
-/// Inserts messages whose external ids aren't taken; says of each, in order, what came of it. The
-/// keys of their subjects must be at hand. At most [`ROWS`](super::ROWS) at a time.
+/// Inserts a message unless its external id is taken. The subject's key must be at hand.
 ///
 /// # Errors
 /// Database and key errors.
 pub async fn insert(
     store: &Store,
     c: &mut AnyConnection,
-    messages: &[(&TenantId, &Prepared)],
-) -> Result<Vec<Receipt>> {
-    if messages.is_empty() {
-        return Ok(Vec::new());
+    tenant: &TenantId,
+    p: &Prepared,
+) -> Result<Receipt> {
+    let seal = |column, bytes: &[u8]| {
+        store.keys.seal(tenant, p.subject.as_str(), column, p.id.as_str(), bytes)
+    };
+    let n = q("insert into message (tenant_id, id, channel_id, external_hash, external_sealed,
+         body_hash, direction, state, subject_id, format, raw_sealed, received_at, sent_at)
+       values ($1, $2, $3, $4, $5, $6, $7, 'received', $8, $9, $10, $11, $12)
+       on conflict (tenant_id, channel_id, external_hash) do nothing")
+    .bind(tenant.as_str().to_owned())
+    .bind(p.id.as_str().to_owned())
+    .bind(p.channel.as_str().to_owned())
+    .bind(p.external_hash.clone())
+    .bind(seal("message.external", p.incoming.external_id.as_bytes())?)
+    .bind(p.body_hash.clone())
+    .bind(p.incoming.direction.as_str())
+    .bind(p.subject.as_str().to_owned())
+    .bind(p.format())
+    .bind(seal("message.raw", &p.raw)?)
+    .bind(store.host.now().0)
+    .bind(p.incoming.sent_at.map(|t| t.0))
+    .execute(&mut *c)
+    .await?
+    .rows_affected();
+    if n == 1 {
+        return Ok(Receipt::New(p.id.clone()));
     }
-    let sql = format!(
-        "insert into message (tenant_id, id, channel_id, external_hash, external_sealed,
-           body_hash, direction, state, subject_id, format, raw_sealed, received_at, sent_at)
-         values {}
-         on conflict (tenant_id, channel_id, external_hash) do nothing returning id",
-        rows(messages.len(), 13)
-    );
-    let mut insert =
-        sqlx::query_as::<_, (String,)>(AssertSqlSafe(sql)).persistent(messages.len() == 1);
-    for (tenant, p) in messages {
-        let seal = |column, bytes: &[u8]| {
-            store.keys.seal(tenant, p.subject.as_str(), column, p.id.as_str(), bytes)
-        };
-        insert = insert
-            .bind(tenant.as_str())
-            .bind(p.id.as_str())
-            .bind(p.channel.as_str())
-            .bind(p.external_hash.as_str())
-            .bind(seal("message.external", p.incoming.external_id.as_bytes())?)
-            .bind(p.body_hash.as_str())
-            .bind(p.incoming.direction.as_str())
-            .bind("received")
-            .bind(p.subject.as_str())
-            .bind(if matches!(p.incoming.raw, Raw::Json(_)) { "json" } else { "mime" })
-            .bind(seal("message.raw", &p.raw)?)
-            .bind(store.host.now().0)
-            .bind(p.incoming.sent_at.map(|t| t.0));
-    }
-    let new = insert.fetch_all(&mut *c).await?;
-    let new: HashSet<String> = new.into_iter().map(|(id,)| id).collect();
-    let mut receipts = Vec::with_capacity(messages.len());
-    for (tenant, p) in messages {
-        receipts.push(if new.contains(p.id.as_str()) {
-            Receipt::New(p.id.clone())
-        } else {
-            known(c, tenant, p).await?
-        });
-    }
-    Ok(receipts)
-}
-
-/// What a message is to the one that has its external id.
-async fn known(c: &mut AnyConnection, tenant: &TenantId, p: &Prepared) -> Result<Receipt> {
     let (id, body_hash): (String, String) = sqlx::query_as(
         "select id, body_hash from message
          where tenant_id = $1 and channel_id = $2 and external_hash = $3",

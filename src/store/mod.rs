@@ -9,6 +9,7 @@ pub mod approval;
 pub mod article;
 pub mod audit;
 pub mod backup;
+mod batch;
 pub mod channel;
 pub mod chunk;
 pub mod contact;
@@ -17,6 +18,7 @@ pub mod engine;
 pub mod hook;
 pub mod idempotency;
 pub mod import;
+pub mod inbound;
 pub mod job;
 pub mod key;
 pub mod message;
@@ -35,6 +37,7 @@ use std::sync::Arc;
 
 pub use engine::{Db, Engine};
 use sealing::Keyring;
+use sqlx::AnyConnection;
 
 use crate::ports::host::Host;
 
@@ -161,14 +164,22 @@ pub(crate) fn q(sql: &'static str) -> Query {
     sqlx::query(sql)
 }
 
-/// Most rows that one statement of ours writes or asks for. Sixty-four rows of twelve values stay far
+pub(crate) fn is_postgres(c: &AnyConnection) -> bool {
+    c.backend_name() == <sqlx::Postgres as sqlx::Database>::NAME
+}
+
+/// Most rows that one statement of ours writes or asks for. Sixty-four rows of sixteen values stay far
 /// below the parameters that either engine takes.
 pub(crate) const ROWS: usize = 64;
 
-/// The placeholders of a statement that inserts several rows: `($1, $2), ($3, $4)`.
-pub(crate) fn rows(rows: usize, columns: usize) -> String {
+/// The placeholders of a statement that inserts several rows: `($1, $2), ($3, $4)`. SQLite takes
+/// `$1` for a name and looks each one up in a list, which makes hundreds of them quadratic; there
+/// they are plain `?`.
+pub(crate) fn rows(c: &AnyConnection, rows: usize, columns: usize) -> String {
+    let numbered = is_postgres(c);
+    let place = |n: usize| if numbered { format!("${n}") } else { "?".to_owned() };
     let row = |r: usize| {
-        let values: Vec<String> = (1..=columns).map(|n| format!("${}", r * columns + n)).collect();
+        let values: Vec<String> = (1..=columns).map(|n| place(r * columns + n)).collect();
         format!("({})", values.join(", "))
     };
     (0..rows).map(row).collect::<Vec<_>>().join(", ")

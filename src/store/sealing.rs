@@ -64,9 +64,30 @@ impl MasterKey {
 
 type Dek = Arc<Zeroizing<[u8; 32]>>;
 
+/// A data key to seal with before it is known whether it is, or will be, the stored one.
+pub struct Proposal {
+    dek: Dek,
+    wrapped: Option<Arc<[u8]>>,
+}
+
+impl Proposal {
+    /// The key as it must be stored for what it seals to count; none when it is stored for certain.
+    pub fn wrapped(&self) -> Option<&[u8]> {
+        self.wrapped.as_deref()
+    }
+}
+
+impl fmt::Debug for Proposal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proposal(…)")
+    }
+}
+
 /// A data key in the cache.
 struct Cached {
     dek: Dek,
+    /// As it is stored.
+    wrapped: Arc<[u8]>,
     /// When it was first seen.
     since: Micros,
     /// Whether it is known to be committed.
@@ -169,23 +190,20 @@ impl Keyring {
         let sql = format!(
             "insert into data_key (tenant_id, subject_id, wrapped, created_at) values {}
              on conflict do nothing returning subject_id",
-            rows(subjects.len(), 4)
+            rows(c, subjects.len(), 4)
         );
         let kek = self.master.derive("kek", tenant.as_str());
         let mut made = HashMap::new();
         let mut insert = sqlx::query_as::<_, (String,)>(AssertSqlSafe(sql))
             .persistent(subjects.len() == 1);
         for subject in subjects {
-            let mut dek = Zeroizing::new([0u8; 32]);
-            self.host.fill(&mut dek[..]);
-            let aad = format!("{tenant}|data_key|{subject}");
-            let wrapped = self.seal_with(&kek, aad.as_bytes(), &dek[..]);
-            insert = insert.bind(tenant.as_str()).bind(*subject).bind(wrapped).bind(now.0);
-            made.insert(*subject, dek);
+            let (dek, wrapped) = self.make(&kek, tenant, subject);
+            insert = insert.bind(tenant.as_str()).bind(*subject).bind(wrapped.clone()).bind(now.0);
+            made.insert(*subject, (dek, wrapped));
         }
         for (subject,) in insert.fetch_all(&mut *c).await? {
-            if let Some(dek) = made.remove(subject.as_str()) {
-                self.remember(tenant, &subject, dek);
+            if let Some((dek, wrapped)) = made.remove(subject.as_str()) {
+                self.remember(tenant, &subject, dek, wrapped);
             }
         }
         // Another process was first with the others: what is stored counts.
@@ -217,16 +235,14 @@ impl Keyring {
         tenant: &TenantId,
         subjects: &[&str],
     ) -> Result<HashSet<String>> {
-        let listed: Vec<String> = (2..subjects.len() + 2).map(|n| format!("${n}")).collect();
         let sql = format!(
-            "select subject_id, wrapped from data_key where tenant_id = $1 and subject_id in ({})",
-            listed.join(", ")
+            "select subject_id, wrapped from data_key where (tenant_id, subject_id) in (values {})",
+            rows(c, subjects.len(), 2)
         );
         let mut select = sqlx::query_as::<_, (String, Vec<u8>)>(AssertSqlSafe(sql))
-            .persistent(subjects.len() == 1)
-            .bind(tenant.as_str());
+            .persistent(subjects.len() == 1);
         for subject in subjects {
-            select = select.bind(*subject);
+            select = select.bind(tenant.as_str()).bind(*subject);
         }
         let stored = select.fetch_all(&mut *c).await?;
         let kek = self.master.derive("kek", tenant.as_str());
@@ -239,7 +255,7 @@ impl Keyring {
                 return Err(Error::Key("a stored data key has the wrong length".into()));
             }
             dek.copy_from_slice(&plain);
-            self.remember(tenant, &subject, dek);
+            self.remember(tenant, &subject, dek, wrapped);
             found.insert(subject);
         }
         let mut cache = self.deks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -261,7 +277,13 @@ impl Keyring {
 
     /// Caches a key that was created or read. Its transaction may yet be rolled back, and the key
     /// with it, so it counts as certain only once the same key is read after [`CERTAIN`].
-    fn remember(&self, tenant: &TenantId, subject: &str, dek: Zeroizing<[u8; 32]>) {
+    fn remember(
+        &self,
+        tenant: &TenantId,
+        subject: &str,
+        dek: Zeroizing<[u8; 32]>,
+        wrapped: Vec<u8>,
+    ) -> Dek {
         let now = self.host.now();
         let mut cache = self.deks.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= CACHE {
@@ -271,11 +293,57 @@ impl Keyring {
             Entry::Occupied(mut known) if *known.get().dek == dek => {
                 let known = known.get_mut();
                 known.certain = now.0.saturating_sub(known.since.0) >= CERTAIN;
+                known.dek.clone()
             }
             entry => {
-                entry.insert_entry(Cached { dek: Arc::new(dek), since: now, certain: false });
+                let (dek, wrapped) = (Arc::new(dek), wrapped.into());
+                let new = Cached { dek, wrapped, since: now, certain: false };
+                entry.insert_entry(new).get().dek.clone()
             }
         }
+    }
+
+    fn make(
+        &self,
+        kek: &[u8; 32],
+        tenant: &TenantId,
+        subject: &str,
+    ) -> (Zeroizing<[u8; 32]>, Vec<u8>) {
+        let mut dek = Zeroizing::new([0u8; 32]);
+        self.host.fill(&mut dek[..]);
+        let aad = format!("{tenant}|data_key|{subject}");
+        let wrapped = self.seal_with(kek, aad.as_bytes(), &dek[..]);
+        (dek, wrapped)
+    }
+
+    /// A key for a subject without asking the database: the cached one or a new one. Unless it is
+    /// certain, whoever seals with it has to insert it in the same transaction, and must see to it
+    /// that nothing is stored when another key turns out to be there.
+    pub fn propose(&self, tenant: &TenantId, subject: &str) -> Proposal {
+        {
+            let cache = self.deks.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(k) = cache.get(&(tenant.clone(), subject.to_owned())) {
+                let wrapped = (!k.certain).then(|| k.wrapped.clone());
+                return Proposal { dek: k.dek.clone(), wrapped };
+            }
+        }
+        let kek = self.master.derive("kek", tenant.as_str());
+        let (dek, wrapped) = self.make(&kek, tenant, subject);
+        let kept = wrapped.as_slice().into();
+        Proposal { dek: self.remember(tenant, subject, dek, wrapped), wrapped: Some(kept) }
+    }
+
+    /// [`Self::seal`] with a proposed key.
+    pub fn seal_under(
+        &self,
+        key: &Proposal,
+        tenant: &TenantId,
+        column: &str,
+        row: &str,
+        plain: &[u8],
+    ) -> Vec<u8> {
+        let aad = format!("{tenant}|{column}|{row}");
+        self.seal_with(&key.dek, aad.as_bytes(), plain)
     }
 
     /// Seals a value; the subject's key must be at hand ([`Self::ensure`]).

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use countersign::adapters::standard_webhooks;
 use countersign::app::{self, Models};
 use countersign::config::Config;
-use countersign::domain::ids::{Slug, TenantId, UserId};
+use countersign::domain::ids::{Slug, TenantId, };
 use countersign::domain::message::ChannelKind;
 use countersign::domain::review::Role;
 use countersign::http;
@@ -91,11 +91,6 @@ impl Database {
             }
         }
     }
-
-    /// The directory of a SQLite database.
-    pub fn dir(&self) -> Option<&std::path::Path> {
-        self._dir.as_ref().map(|d| d.path())
-    }
 }
 
 impl Drop for Database {
@@ -125,9 +120,8 @@ pub async fn sql(url: &str, statement: &str) {
 pub struct TestTenant {
     pub id: TenantId,
     pub slug: String,
-    /// A key with every scope, acting with `user`'s hands.
+    /// A key with every scope, acting with a reviewer's hands.
     pub key: String,
-    pub user: UserId,
     /// The signing secret of every channel.
     pub secret: String,
 }
@@ -326,5 +320,5 @@ pub async fn make_tenant(store: &Store, slug: &str) -> TestTenant {
     let scopes = ["ingest", "read", "review", "knowledge"].map(str::to_owned);
     let (_, key) = key::create(store, &mut tx, &t.id, "test", &scopes, Some(&user), None).await.unwrap();
     tx.commit().await.unwrap();
-    TestTenant { id: t.id, slug: slug.to_owned(), key, user, secret }
+    TestTenant { id: t.id, slug: slug.to_owned(), key, secret }
 }

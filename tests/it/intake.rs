@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use countersign::store::key;
+use countersign::store::sealing::{Keyring, MasterKey};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -44,6 +45,27 @@ on_both!(the_same_id_with_another_body_is_refused_and_noted, engine, {
     assert_eq!(count(&app, "select cast(count(*) as bigint) from message").await, 1);
     let (status, b) = app.post(&app.home.key, "/v1/messages", &message("m-1", "t-1", "The first text.")).await;
     assert_eq!((status, b["id"].as_str()), (200, Some(&*id)), "the first is kept");
+});
+
+on_both!(a_data_key_whose_transaction_was_rolled_back_seals_nothing, engine, {
+    let app = TestApp::idle(engine, &[]).await;
+    let (store, tenant) = (&app.store, &app.home.id);
+    let subjects = ["a".repeat(32), "b".repeat(32)];
+    let subjects: Vec<&str> = subjects.iter().map(String::as_str).collect();
+    let mut tx = store.db.begin().await.unwrap();
+    store.keys.ensure(&mut tx, tenant, &subjects, store.host.now()).await.unwrap();
+    tx.rollback().await.unwrap();
+
+    let mut tx = store.db.begin().await.unwrap();
+    store.keys.ensure(&mut tx, tenant, &subjects, store.host.now()).await.unwrap();
+    let sealed = store.keys.seal(tenant, subjects[0], "column", "row", b"hello").unwrap();
+    tx.commit().await.unwrap();
+
+    // A process that starts later has nothing but the database.
+    let later = Keyring::new(MasterKey::new([7; 32]), store.host.0.clone());
+    let mut c = store.db.read().await.unwrap();
+    let opened = later.open(&mut c, tenant, subjects[0], "column", "row", &sealed).await.unwrap();
+    assert_eq!(opened, b"hello");
 });
 
 on_both!(an_idempotency_key_replays_its_answer, engine, {
