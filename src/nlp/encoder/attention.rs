@@ -56,7 +56,9 @@ fn columns(data: &[f32], rows: usize, width: usize, column: usize, size: usize) 
 
 fn multiply(a: Matrix<'_, f32>, b: Matrix<'_, f32>, out: &mut [f32]) {
     let options = GemmOptions::default();
-    let done = with_float(|gemm| gemm.gemm(out, GemmInputA::Unpacked(a), GemmInputB::Unpacked(b), options));
+    let done = with_float(|gemm| {
+        gemm.gemm(out, GemmInputA::Unpacked(a), GemmInputB::Unpacked(b), options)
+    });
     if let Err(error) = done {
         unreachable!("the shapes follow from one another: {error}");
     }

@@ -22,7 +22,9 @@ pub enum ConfigError {
         wanted: &'static str,
     },
     /// `config.json` and the weights contradict each other.
-    #[error("says {field} = {said}, but the weights have {found}: the two files belong to different models")]
+    #[error(
+        "says {field} = {said}, but the weights have {found}: the two files belong to different models"
+    )]
     Mismatch {
         /// The field of `config.json`.
         field: &'static str,
@@ -84,8 +86,12 @@ impl Architecture {
         pooling: Option<&[u8]>,
         weights: &Weights<'_>,
     ) -> Result<Self, ArchitectureError> {
-        let config: ConfigFile = config.map_or(Ok(ConfigFile::default()), serde_json::from_slice).map_err(ConfigError::from)?;
-        let pooling: PoolingFile = pooling.map_or(Ok(PoolingFile::default()), serde_json::from_slice).map_err(ConfigError::from)?;
+        let config: ConfigFile = config
+            .map_or(Ok(ConfigFile::default()), serde_json::from_slice)
+            .map_err(ConfigError::from)?;
+        let pooling: PoolingFile = pooling
+            .map_or(Ok(PoolingFile::default()), serde_json::from_slice)
+            .map_err(ConfigError::from)?;
         config.check_kind()?;
 
         let [vocabulary, hidden] = weights.shape("embeddings.word_embeddings.weight")?;

@@ -11,14 +11,16 @@ use rayon::ThreadPool;
 use rten_simd::SimdOp;
 
 use super::config::{Activation, Architecture, ArchitectureError};
-use super::linear::{Linear, Precision, Then};
+use super::kernels;
+use super::linear::{Kernels, Linear, Precision, Then};
+use super::order::ChannelOrder;
 use super::simd::LayerNorm;
 use super::weights::{Weights, WeightsError};
 use super::{attention, linear};
 
-/// Rows that go through a feed-forward block together, so that what lies between its two maps stays
-/// in the second-level cache.
-const BLOCK: usize = 64;
+/// Most rows that go through a feed-forward block together, so that what lies between its two maps
+/// stays in the second-level cache.
+const BLOCK: usize = 72;
 
 /// A loaded model.
 pub(super) struct Graph {
@@ -32,6 +34,9 @@ pub(super) struct Graph {
     positions: Vec<f32>,
     norm: Norm,
     layers: Vec<Layer>,
+    /// How the hidden channels are held in all of the above.
+    order: ChannelOrder,
+    kernels: Kernels,
 }
 
 struct Layer {
@@ -59,6 +64,7 @@ pub(super) struct Workspace {
     upper: Vec<f32>,
     linear: linear::Scratch,
     attention: attention::Scratch,
+    own_attention: kernels::AttentionScratch,
 }
 
 /// Queries, keys and values of a whole pass: of the layer at work and of the next one.
@@ -86,11 +92,7 @@ pub(super) struct States<'a> {
 impl Workspace {
     /// The states that the last pass left.
     pub(super) fn states(&self) -> States<'_> {
-        States {
-            lower: &self.lower,
-            upper: &self.upper,
-            last: &self.x,
-        }
+        States { lower: &self.lower, upper: &self.upper, last: &self.x }
     }
 }
 
@@ -99,10 +101,17 @@ impl Graph {
         weights: &Weights<'_>,
         architecture: &Architecture,
         precision: Precision,
+        kernels: Kernels,
     ) -> Result<Self, ArchitectureError> {
         let hidden = architecture.hidden;
-        let words = weights.take("embeddings.word_embeddings.weight", &[architecture.vocabulary, hidden])?;
-        let mut positions = weights.take("embeddings.position_embeddings.weight", &[architecture.positions, hidden])?;
+        let order = match precision {
+            Precision::Float => ChannelOrder::natural(),
+            Precision::Bytes(_) => ChannelOrder::by_size(weights, architecture)?,
+        };
+        let mut words = weights
+            .take("embeddings.word_embeddings.weight", &[architecture.vocabulary, hidden])?;
+        let mut positions = weights
+            .take("embeddings.position_embeddings.weight", &[architecture.positions, hidden])?;
         let segments = "embeddings.token_type_embeddings.weight";
         if weights.has(segments) {
             let [kinds, _] = weights.shape(segments)?;
@@ -111,9 +120,11 @@ impl Graph {
                 position.iter_mut().zip(&segments).for_each(|(value, segment)| *value += segment);
             }
         }
-        let layers = (0..architecture.layers)
-            .map(|layer| Layer::load(weights, architecture, precision, layer))
-            .collect::<Result<_, _>>()?;
+        order.arrange_columns(&mut words);
+        order.arrange_columns(&mut positions);
+        let loader = Loader { weights, architecture, precision, order: &order, kernels };
+        let layers =
+            (0..architecture.layers).map(|layer| loader.layer(layer)).collect::<Result<_, _>>()?;
         Ok(Graph {
             hidden,
             heads: architecture.heads,
@@ -122,15 +133,32 @@ impl Graph {
             taps: architecture.taps(),
             words,
             positions,
-            norm: Norm::load(weights, "embeddings.LayerNorm", hidden)?,
+            norm: loader.norm("embeddings.LayerNorm")?,
             layers,
+            order,
+            kernels,
         })
+    }
+
+    /// Whether `rten`'s kernels are in use, which spread over the pool that they are called in.
+    pub(super) fn needs_pool(&self) -> bool {
+        matches!(self.kernels, Kernels::Portable)
+    }
+
+    /// Brings rows of hidden channels, states or sums of states, into the model's own order.
+    pub(super) fn restore(&self, rows: &mut [f32]) {
+        self.order.restore(rows);
     }
 
     /// Runs `sequences` (token ids below the vocabulary size, each no longer than the position table)
     /// through all layers and leaves the states in the workspaces of `shares`, whose rows together
     /// are the tokens of the sequences in order. Runs on the thread of the first share.
-    pub(super) fn forward(&self, sequences: &[&[u32]], board: &mut Board, shares: &mut [Share<'_>]) {
+    pub(super) fn forward(
+        &self,
+        sequences: &[&[u32]],
+        board: &mut Board,
+        shares: &mut [Share<'_>],
+    ) {
         let tokens: usize = sequences.iter().map(|sequence| sequence.len()).sum();
         let width = 3 * self.hidden;
         board.now.resize(tokens * width, 0.0);
@@ -171,13 +199,14 @@ impl Graph {
             let position = &self.positions[position * self.hidden..][..self.hidden];
             x.extend(word.iter().zip(position).map(|(word, position)| word + position));
         }
-        self.norm.apply(x, self.epsilon);
+        self.norm.apply(x, self.epsilon, self.kernels);
     }
 
     /// One layer over the rows of a share; `qkv` holds the projections of all rows.
     fn run(&self, layer: &Layer, sequences: &[&[u32]], qkv: &[f32], share: &mut Share<'_>) {
         let (rows, hidden) = (share.rows.clone(), self.hidden);
-        let Workspace { x, context, wide, linear, attention, .. } = &mut *share.workspace;
+        let Workspace { x, context, wide, linear, attention, own_attention, .. } =
+            &mut *share.workspace;
         context.resize(rows.len() * hidden, 0.0);
         let mut start = 0;
         for sequence in sequences {
@@ -186,95 +215,130 @@ impl Graph {
             if from < to {
                 let out = &mut context[(from - rows.start) * hidden..(to - rows.start) * hidden];
                 let qkv = &qkv[start * 3 * hidden..end * 3 * hidden];
-                attention::attend(qkv, hidden, self.heads, from - start..to - start, out, attention);
+                let queries = from - start..to - start;
+                match self.kernels {
+                    Kernels::Avx512(cpu) => {
+                        kernels::attend(cpu, qkv, hidden, self.heads, queries, out, own_attention)
+                    }
+                    Kernels::Portable => {
+                        attention::attend(qkv, hidden, self.heads, queries, out, attention)
+                    }
+                }
             }
             start = end;
         }
-        for (x, context) in x.chunks_mut(BLOCK * hidden).zip(context.chunks(BLOCK * hidden)) {
+        let block = block(rows.len()) * hidden;
+        for (x, context) in x.chunks_mut(block).zip(context.chunks(block)) {
             layer.output.apply(context, x, Then::Accumulate, linear);
-            layer.attention_norm.apply(x, self.epsilon);
+            layer.attention_norm.apply(x, self.epsilon, self.kernels);
             wide.resize(x.len() / hidden * layer.up.outputs(), 0.0);
             layer.up.apply(x, wide, Then::Activate(self.activation), linear);
             layer.down.apply(wide, x, Then::Accumulate, linear);
-            layer.norm.apply(x, self.epsilon);
+            layer.norm.apply(x, self.epsilon, self.kernels);
         }
     }
 
     /// Projects the rows of a share to queries, keys and values.
     fn project(&self, layer: &Layer, share: &mut Share<'_>, qkv: &mut [f32]) {
         let Workspace { x, linear, .. } = &mut *share.workspace;
-        let blocks = x.chunks(BLOCK * self.hidden).zip(qkv.chunks_mut(BLOCK * 3 * self.hidden));
-        for (x, qkv) in blocks {
+        let block = block(share.rows.len()) * self.hidden;
+        for (x, qkv) in x.chunks(block).zip(qkv.chunks_mut(3 * block)) {
             layer.qkv.apply(x, qkv, Then::Store, linear);
         }
     }
 }
 
-impl Layer {
-    fn load(
-        weights: &Weights<'_>,
-        architecture: &Architecture,
-        precision: Precision,
-        layer: usize,
-    ) -> Result<Self, WeightsError> {
-        let (hidden, wide) = (architecture.hidden, architecture.intermediate);
+struct Loader<'a> {
+    weights: &'a Weights<'a>,
+    architecture: &'a Architecture,
+    precision: Precision,
+    order: &'a ChannelOrder,
+    kernels: Kernels,
+}
+
+impl Loader<'_> {
+    fn layer(&self, layer: usize) -> Result<Layer, WeightsError> {
+        let (hidden, wide, outliers) =
+            (self.architecture.hidden, self.architecture.intermediate, self.order.outliers());
         let name = |part: &str| format!("encoder.layer.{layer}.{part}");
-        let map = |part: &str, outputs: usize, inputs: usize| -> Result<(Vec<f32>, Vec<f32>), WeightsError> {
-            let matrix = weights.take(&name(&format!("{part}.weight")), &[outputs, inputs])?;
-            Ok((matrix, weights.take(&name(&format!("{part}.bias")), &[outputs])?))
-        };
-        let linear = |part: &str, outputs: usize, inputs: usize| {
-            map(part, outputs, inputs).map(|(matrix, bias)| Linear::new(&matrix, bias, precision))
-        };
-        let (mut matrix, mut bias) = map("attention.self.query", hidden, hidden)?;
-        let scale = 1.0 / (architecture.head_size() as f32).sqrt();
+
+        let scale = 1.0 / (self.architecture.head_size() as f32).sqrt();
+        let (mut matrix, mut bias) = self.map(&name("attention.self.query"), hidden, hidden)?;
         matrix.iter_mut().chain(&mut bias).for_each(|value| *value *= scale);
         for part in ["attention.self.key", "attention.self.value"] {
-            let (more, more_bias) = map(part, hidden, hidden)?;
+            let (more, more_bias) = self.map(&name(part), hidden, hidden)?;
             matrix.extend(more);
             bias.extend(more_bias);
         }
+        self.order.arrange_columns(&mut matrix);
+        let qkv = Linear::new(&matrix, bias, self.precision, outliers, self.kernels);
+
+        let (mut matrix, bias) = self.map(&name("intermediate.dense"), wide, hidden)?;
+        self.order.arrange_columns(&mut matrix);
+        let up = Linear::new(&matrix, bias, self.precision, outliers, self.kernels);
+
         Ok(Layer {
-            qkv: Linear::new(&matrix, bias, precision),
-            output: linear("attention.output.dense", hidden, hidden)?,
-            attention_norm: Norm::load(weights, &name("attention.output.LayerNorm"), hidden)?,
-            up: linear("intermediate.dense", wide, hidden)?,
-            down: linear("output.dense", hidden, wide)?,
-            norm: Norm::load(weights, &name("output.LayerNorm"), hidden)?,
+            qkv,
+            output: self.hidden_sum(&name("attention.output.dense"), hidden)?,
+            attention_norm: self.norm(&name("attention.output.LayerNorm"))?,
+            up,
+            down: self.hidden_sum(&name("output.dense"), wide)?,
+            norm: self.norm(&name("output.LayerNorm"))?,
         })
+    }
+
+    fn map(
+        &self,
+        name: &str,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<(Vec<f32>, Vec<f32>), WeightsError> {
+        let matrix = self.weights.take(&format!("{name}.weight"), &[outputs, inputs])?;
+        Ok((matrix, self.weights.take(&format!("{name}.bias"), &[outputs])?))
+    }
+
+    /// A map whose results are added to the hidden channels.
+    fn hidden_sum(&self, name: &str, inputs: usize) -> Result<Linear, WeightsError> {
+        let (mut matrix, mut bias) = self.map(name, self.architecture.hidden, inputs)?;
+        self.order.arrange_rows(&mut matrix);
+        self.order.arrange_columns(&mut bias);
+        Ok(Linear::new(&matrix, bias, self.precision, 0, self.kernels))
+    }
+
+    fn norm(&self, name: &str) -> Result<Norm, WeightsError> {
+        let (mut scale, mut shift) = self.weights.norm(name, self.architecture.hidden)?;
+        self.order.arrange_columns(&mut scale);
+        self.order.arrange_columns(&mut shift);
+        Ok(Norm { scale, shift })
     }
 }
 
 impl Norm {
-    /// Older checkpoints call the two vectors gamma and beta.
-    fn load(weights: &Weights<'_>, name: &str, width: usize) -> Result<Self, WeightsError> {
-        let take = |new: &str, old: &str| {
-            let old = format!("{name}.{old}");
-            let name = if weights.has(&old) { old } else { format!("{name}.{new}") };
-            weights.take(&name, &[width])
-        };
-        Ok(Norm {
-            scale: take("weight", "gamma")?,
-            shift: take("bias", "beta")?,
-        })
-    }
-
-    fn apply(&self, rows: &mut [f32], epsilon: f32) {
-        let width = self.scale.len();
-        for row in rows.chunks_exact_mut(width) {
-            LayerNorm {
-                row,
-                scale: &self.scale,
-                shift: &self.shift,
-                epsilon,
+    fn apply(&self, rows: &mut [f32], epsilon: f32, kernels: Kernels) {
+        let (scale, shift) = (&self.scale, &self.shift);
+        match kernels {
+            Kernels::Avx512(cpu) => kernels::normalise(cpu, rows, scale, shift, epsilon),
+            Kernels::Portable => {
+                for row in rows.chunks_exact_mut(scale.len()) {
+                    LayerNorm { row, scale, shift, epsilon }.dispatch();
+                }
             }
-            .dispatch();
         }
     }
 }
 
+/// Rows of each block when `rows` rows are split into as few blocks of like size as can be.
+fn block(rows: usize) -> usize {
+    rows.div_ceil(rows.div_ceil(BLOCK).max(1)).max(1)
+}
+
 /// Calls `work` for each share on its own thread, with its rows of `next`, and waits for all.
-fn fork(shares: &mut [Share<'_>], next: &mut [f32], width: usize, work: &(dyn Fn(&mut Share<'_>, &mut [f32]) + Sync)) {
+fn fork(
+    shares: &mut [Share<'_>],
+    next: &mut [f32],
+    width: usize,
+    work: &(dyn Fn(&mut Share<'_>, &mut [f32]) + Sync),
+) {
     match shares {
         [] => {}
         [only] => work(only, next),

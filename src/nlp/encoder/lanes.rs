@@ -34,18 +34,10 @@ impl Lanes {
                 .num_threads(1)
                 .thread_name(move |_| format!("encoder-{index}"))
                 .build()?;
-            Ok(Lane {
-                pool,
-                workspace: Workspace::default(),
-                board: Board::default(),
-            })
+            Ok(Lane { pool, workspace: Workspace::default(), board: Board::default() })
         };
         let lanes = (0..threads.get()).map(lane).collect::<Result<Vec<_>, _>>()?;
-        Ok(Lanes {
-            free: Mutex::new(lanes),
-            returned: Condvar::new(),
-            count: threads.get(),
-        })
+        Ok(Lanes { free: Mutex::new(lanes), returned: Condvar::new(), count: threads.get() })
     }
 
     /// How many lanes there are, free or not.
@@ -56,12 +48,12 @@ impl Lanes {
     /// Waits for a lane, and takes up to `wanted` if so many are free.
     pub(super) fn take(&self, wanted: usize) -> Taken<'_> {
         let free = self.lock();
-        let mut free = self.returned.wait_while(free, |free| free.is_empty()).unwrap_or_else(PoisonError::into_inner);
+        let mut free = self
+            .returned
+            .wait_while(free, |free| free.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
         let keep = free.len().saturating_sub(wanted.max(1));
-        Taken {
-            lanes: free.split_off(keep),
-            home: self,
-        }
+        Taken { lanes: free.split_off(keep), home: self }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Lane>> {

@@ -1,14 +1,14 @@
 //! Affine maps y = x Wᵀ + b, the encoder's work: in f32, or with 8-bit weights and activations.
 //!
 //! Callers see [`Linear`] only. How the weights are laid out and which kernel runs is decided when
-//! the model is loaded, so faster kernels for one kind of CPU become another variant of `Kernel` and
-//! nothing else changes.
+//! the model is loaded: our own (`kernels`) where the CPU has what they need, `rten-gemm`'s elsewhere.
 //!
-//! Eight bits: each output channel of W has its own symmetric scale, each row of x is quantised on
-//! the spot to u8 with its own scale and zero point, and the products are summed exactly in i32:
-//! y ≈ s_row · s_channel · (Σ q_x q_w − zero_row · Σ q_w) + b. The second sum is known at load time.
-//! It is applied here and not by `rten-gemm`, which (0.27) reads the zero points of the first row
-//! tile for all rows.
+//! Eight bits: the inputs are quantised in groups (see `order` for the first one). In a group, each
+//! output channel of W has its own symmetric scale, each row of x is brought to u8 on the spot with
+//! its own scale and zero point, and the products are summed exactly in i32:
+//! y ≈ Σ_groups s_row · s_channel · (Σ q_x q_w − zero_row · Σ q_w) + b. The last sum is known at load
+//! time. It is applied here and not by `rten-gemm`, which (0.27) reads the zero points of the first
+//! row tile for all rows.
 
 use std::ops::Range;
 
@@ -18,11 +18,8 @@ use rten_tensor::NdTensorView;
 use rten_vecmath::{ApproxGelu, Gelu};
 
 use super::config::Activation;
+use super::kernels::{Avx512, ByteMap, ByteRows, FloatMap};
 use super::simd::{ChannelScales, Dequantise, RowScale, quantise};
-
-/// Inputs that share a scale. Smaller groups cost time and save precision: with all 384 inputs in
-/// one, short texts lose twice as much against f32.
-const GROUP: usize = 128;
 
 thread_local! {
     // An executor is a kernel choice, not `Send`, and asks the CPU for its features when it is made.
@@ -35,12 +32,44 @@ pub(super) fn with_float<T>(use_executor: impl FnOnce(&GemmExecutor<f32, f32, f3
     FLOAT.with(use_executor)
 }
 
+/// Which kernels compute.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kernels {
+    /// `rten`'s, on any CPU.
+    Portable,
+    /// Our own.
+    Avx512(Avx512),
+}
+
+impl Kernels {
+    /// The fastest that this CPU can run.
+    pub(super) fn for_cpu() -> Self {
+        Avx512::detect().map_or(Kernels::Portable, Kernels::Avx512)
+    }
+}
+
 /// How weights and activations are held in the affine maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Precision {
     Float,
-    /// Weights in −`limit`..=`limit`.
-    Bytes { limit: i8 },
+    Bytes(Range8),
+}
+
+/// What eight bits are used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Range8 {
+    /// Weights lie in −`limit`..=`limit`.
+    limit: i8,
+    /// Most inputs that share a scale.
+    group: usize,
+}
+
+impl Range8 {
+    /// For kernels that sum products in 32 bits.
+    pub(super) const FULL: Range8 = Range8 { limit: 127, group: 384 };
+    /// For kernels that add pairs of u8 × i8 products in saturating 16 bits: 2 · 255 · 64 = 32,640
+    /// still fits. Smaller groups make up for most of the lost bit.
+    pub(super) const NARROW: Range8 = Range8 { limit: 64, group: 64 };
 }
 
 impl Precision {
@@ -48,20 +77,19 @@ impl Precision {
     pub(super) fn label(self) -> &'static str {
         match self {
             Precision::Float => "f32",
-            Precision::Bytes { limit: 127 } => "int8",
-            Precision::Bytes { .. } => "int8w7",
+            Precision::Bytes(Range8::FULL) => "int8",
+            Precision::Bytes(_) => "int8w7",
         }
     }
 
-    /// Eight bits as far as this CPU can be trusted with them.
-    ///
-    /// Without a dot-product instruction (VNNI on x86) the kernels add pairs of u8 × i8 products in
-    /// saturating 16-bit arithmetic: 2 · 255 · 64 = 32,640 still fits, anything above may not.
-    pub(super) fn bytes_for_cpu() -> Self {
-        let may_saturate = BYTES.with(GemmExecutor::may_saturate);
-        Precision::Bytes {
-            limit: if may_saturate { 64 } else { 127 },
-        }
+    /// Eight bits as far as these kernels can be trusted with them on this CPU: without a dot-product
+    /// instruction (VNNI on x86) the portable ones may saturate.
+    pub(super) fn bytes(kernels: Kernels) -> Self {
+        let may_saturate = match kernels {
+            Kernels::Avx512(_) => false,
+            Kernels::Portable => BYTES.with(GemmExecutor::may_saturate),
+        };
+        Precision::Bytes(if may_saturate { Range8::NARROW } else { Range8::FULL })
     }
 }
 
@@ -81,6 +109,7 @@ pub(super) struct Scratch {
     bytes: Vec<u8>,
     rows: Vec<RowScale>,
     sums: Vec<i32>,
+    own: ByteRows,
 }
 
 /// One affine map with its weights laid out for the kernel.
@@ -94,9 +123,19 @@ pub(super) struct Linear {
 enum Kernel {
     Float(PackedBMatrix<f32>),
     Bytes(Vec<Group>),
+    OwnFloat(FloatMap),
+    OwnBytes(ByteMap),
 }
 
-/// Some neighbouring inputs of an affine map, quantised together.
+/// Some neighbouring inputs of an affine map, whose weights are quantised together.
+pub(super) struct ByteGroup {
+    pub inputs: Range<usize>,
+    /// `[outputs, inputs.len()]`, row by row.
+    pub bytes: Vec<i8>,
+    pub channels: ChannelScales,
+}
+
+/// Such a group, laid out for `rten-gemm`.
 struct Group {
     inputs: Range<usize>,
     weights: PackedBMatrix<i8>,
@@ -104,34 +143,37 @@ struct Group {
 }
 
 impl Linear {
-    /// `weights` is `[bias.len(), inputs]`, row by row, one row per output channel.
-    pub(super) fn new(weights: &[f32], bias: Vec<f32>, precision: Precision) -> Self {
+    /// `weights` is `[bias.len(), inputs]`, row by row, one row per output channel. The first
+    /// `outliers` inputs are expected to be larger than the rest.
+    pub(super) fn new(
+        weights: &[f32],
+        bias: Vec<f32>,
+        precision: Precision,
+        outliers: usize,
+        kernels: Kernels,
+    ) -> Self {
         let outputs = bias.len();
         let inputs = weights.len() / outputs;
-        let kernel = match precision {
-            Precision::Float => {
+        let groups = |range: Range8| {
+            group_ranges(inputs, outliers, range.group)
+                .map(move |group| quantise_group(weights, inputs, group, range))
+        };
+        let kernel = match (precision, kernels) {
+            (Precision::Float, Kernels::Portable) => {
                 let matrix = NdTensorView::from_data([outputs, inputs], weights);
                 Kernel::Float(with_float(|gemm| gemm.prepack_b(matrix.transposed())))
             }
-            Precision::Bytes { limit } => {
-                let size = inputs.div_ceil(inputs.div_ceil(GROUP));
-                let group = |start| Group::new(weights, inputs, start..inputs.min(start + size), limit);
-                let f: usize = std::env::var("FIRST").map_or(0, |s| s.parse().unwrap_or(0));
-                let _ = size; let _ = group;
-                let n = inputs.div_ceil(GROUP); 
-                let e = |k: &str, d: usize| std::env::var(k).map_or(d, |s| s.parse().unwrap_or(d));
-                let (f, n) = if inputs > 400 { (e("DFIRST", 0), e("DN", n)) } else { (f, e("REST", n - 1)) };
-                let size = ((inputs - f) / n).next_multiple_of(4);
-                let mut v = vec![]; if f > 0 { v.push(Group::new(weights, inputs, 0..f, limit)); } let mut at = f; while at < inputs { v.push(Group::new(weights, inputs, at..inputs.min(at + size), limit)); at += size; }
-                Kernel::Bytes(v)
+            (Precision::Float, Kernels::Avx512(cpu)) => {
+                Kernel::OwnFloat(FloatMap::new(cpu, weights, &bias))
+            }
+            (Precision::Bytes(range), Kernels::Portable) => {
+                Kernel::Bytes(groups(range).map(Group::pack).collect())
+            }
+            (Precision::Bytes(range), Kernels::Avx512(cpu)) => {
+                Kernel::OwnBytes(ByteMap::new(cpu, &groups(range).collect::<Vec<_>>(), &bias))
             }
         };
-        Linear {
-            inputs,
-            outputs,
-            bias,
-            kernel,
-        }
+        Linear { inputs, outputs, bias, kernel }
     }
 
     pub(super) fn outputs(&self) -> usize {
@@ -143,6 +185,8 @@ impl Linear {
         match &self.kernel {
             Kernel::Float(weights) => self.apply_float(weights, x, out, then),
             Kernel::Bytes(groups) => self.apply_bytes(groups, x, out, then, scratch),
+            Kernel::OwnFloat(map) => map.apply(x, out, then),
+            Kernel::OwnBytes(map) => map.apply(x, out, then, &mut scratch.own),
         }
     }
 
@@ -153,25 +197,32 @@ impl Linear {
             bias: Some(BiasVector::Row(&self.bias)),
             ..GemmOptions::default()
         };
-        let done = with_float(|gemm| gemm.gemm(out, GemmInputA::Unpacked(a), GemmInputB::Packed(weights), options));
+        let done = with_float(|gemm| {
+            gemm.gemm(out, GemmInputA::Unpacked(a), GemmInputB::Packed(weights), options)
+        });
         if let Err(error) = done {
             unreachable!("the shapes were fixed when the model was loaded: {error}");
         }
         match then {
             Then::Activate(Activation::Gelu) => Gelu {}.map_mut(out),
             Then::Activate(Activation::GeluTanh) => ApproxGelu {}.map_mut(out),
-            Then::Activate(Activation::Relu) => out.iter_mut().for_each(|value| *value = value.max(0.0)),
+            Then::Activate(Activation::Relu) => {
+                out.iter_mut().for_each(|value| *value = value.max(0.0))
+            }
             Then::Store | Then::Accumulate => {}
         }
     }
 
-    fn apply_bytes(&self, groups: &[Group], x: &[f32], out: &mut [f32], then: Then, scratch: &mut Scratch) {
+    fn apply_bytes(
+        &self,
+        groups: &[Group],
+        x: &[f32],
+        out: &mut [f32],
+        then: Then,
+        scratch: &mut Scratch,
+    ) {
         let rows = x.len() / self.inputs;
-        let Scratch {
-            bytes,
-            rows: scales,
-            sums,
-        } = scratch;
+        let Scratch { bytes, rows: scales, sums, .. } = scratch;
         sums.resize(groups.len() * rows * self.outputs, 0);
         scales.clear();
         for (group, sums) in groups.iter().zip(sums.chunks_exact_mut(rows * self.outputs)) {
@@ -182,7 +233,10 @@ impl Linear {
             let scales = scales.iter().skip(row).step_by(rows);
             let channels = groups.iter().map(|group| &group.channels);
             Dequantise {
-                groups: sums.zip(scales).zip(channels).map(|((sums, row), channels)| (sums, *row, channels)),
+                groups: sums
+                    .zip(scales)
+                    .zip(channels)
+                    .map(|((sums, row), channels)| (sums, *row, channels)),
                 bias: &self.bias,
                 out,
                 add: then == Then::Accumulate,
@@ -196,30 +250,53 @@ impl Linear {
     }
 }
 
+/// The outliers, then the rest in parts of like size.
+fn group_ranges(inputs: usize, outliers: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let outliers = outliers.min(inputs);
+    let rest = inputs - outliers;
+    let size = rest.div_ceil(rest.div_ceil(most).max(1)).max(1);
+    let parts = (outliers..inputs).step_by(size).map(move |start| start..inputs.min(start + size));
+    (outliers > 0).then_some(0..outliers).into_iter().chain(parts)
+}
+
+/// Quantises the weights of some neighbouring inputs, each output channel by its own range.
+fn quantise_group(weights: &[f32], width: usize, inputs: Range<usize>, range: Range8) -> ByteGroup {
+    let bound = f32::from(range.limit);
+    let (mut bytes, mut scales, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
+    for channel in weights.chunks_exact(width) {
+        let channel = &channel[inputs.clone()];
+        let largest = channel.iter().fold(0.0f32, |largest, weight| largest.max(weight.abs()));
+        let scale = (largest / bound).max(f32::MIN_POSITIVE);
+        let before = bytes.len();
+        bytes.extend(
+            channel
+                .iter()
+                .map(|weight| (weight / scale).round_ties_even().clamp(-bound, bound) as i8),
+        );
+        let sum: i32 = bytes[before..].iter().map(|&byte| i32::from(byte)).sum();
+        offsets.push(sum as f32 * scale);
+        scales.push(scale);
+    }
+    ByteGroup { inputs, bytes, channels: ChannelScales { scales, offsets } }
+}
+
 impl Group {
-    fn new(weights: &[f32], width: usize, inputs: Range<usize>, limit: i8) -> Self {
-        let bound = f32::from(limit);
-        let (mut bytes, mut scales, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
-        for channel in weights.chunks_exact(width) {
-            let channel = &channel[inputs.clone()];
-            let largest = channel.iter().fold(0.0f32, |largest, weight| largest.max(weight.abs()));
-            let scale = (largest / bound).max(f32::MIN_POSITIVE);
-            let before = bytes.len();
-            bytes.extend(channel.iter().map(|weight| (weight / scale).round_ties_even().clamp(-bound, bound) as i8));
-            let sum: i32 = bytes[before..].iter().map(|&byte| i32::from(byte)).sum();
-            offsets.push(sum as f32 * scale);
-            scales.push(scale);
-        }
-        let matrix = NdTensorView::from_data([scales.len(), inputs.len()], bytes.as_slice());
-        Group {
-            weights: BYTES.with(|gemm| gemm.prepack_b(matrix.transposed())),
-            inputs,
-            channels: ChannelScales { scales, offsets },
-        }
+    fn pack(group: ByteGroup) -> Self {
+        let ByteGroup { inputs, bytes, channels } = group;
+        let matrix =
+            NdTensorView::from_data([channels.scales.len(), inputs.len()], bytes.as_slice());
+        Group { weights: BYTES.with(|gemm| gemm.prepack_b(matrix.transposed())), inputs, channels }
     }
 
     /// Quantises this group's columns of `x`, appends how to `scales`, and multiplies.
-    fn multiply(&self, x: &[f32], width: usize, bytes: &mut Vec<u8>, scales: &mut Vec<RowScale>, sums: &mut [i32]) {
+    fn multiply(
+        &self,
+        x: &[f32],
+        width: usize,
+        bytes: &mut Vec<u8>,
+        scales: &mut Vec<RowScale>,
+        sums: &mut [i32],
+    ) {
         let (rows, size) = (x.len() / width, self.inputs.len());
         bytes.resize(rows * size, 0);
         for (row, bytes) in x.chunks_exact(width).zip(bytes.chunks_exact_mut(size)) {
@@ -227,8 +304,9 @@ impl Group {
         }
         let a = NdTensorView::from_data([rows, size], bytes.as_slice());
         let options = GemmOptions::default();
-        let done =
-            BYTES.with(|gemm| gemm.gemm(sums, GemmInputA::Unpacked(a), GemmInputB::Packed(&self.weights), options));
+        let done = BYTES.with(|gemm| {
+            gemm.gemm(sums, GemmInputA::Unpacked(a), GemmInputB::Packed(&self.weights), options)
+        });
         if let Err(error) = done {
             unreachable!("the shapes were fixed when the model was loaded: {error}");
         }

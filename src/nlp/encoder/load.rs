@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 
 use super::config::{Architecture, ArchitectureError, ConfigError};
 use super::graph::Graph;
+use super::kernels;
 use super::lanes::Lanes;
-use super::linear::Precision;
+use super::linear::{Kernels, Precision};
 use super::weights::{Weights, WeightsError};
 use super::windows::WINDOW;
 use super::wordpiece::{TokenizerError, WordPiece};
@@ -75,7 +76,12 @@ pub enum EncoderError {
 /// Digests of a folder's files as `sha256sum` writes them; `countersign models pull` leaves one.
 const CHECKSUMS: &str = "SHA256SUMS";
 
-pub(super) fn load(dir: &Path, mode: Mode, threads: NonZeroUsize) -> Result<Encoder, EncoderError> {
+pub(super) fn load(
+    dir: &Path,
+    mode: Mode,
+    threads: NonZeroUsize,
+    kernels: Kernels,
+) -> Result<Encoder, EncoderError> {
     let checksums = Checksums::read(dir)?;
     let config = optional(&dir.join("config.json"))?;
     let pooling = optional(&dir.join("1_Pooling").join("config.json"))?;
@@ -83,34 +89,29 @@ pub(super) fn load(dir: &Path, mode: Mode, threads: NonZeroUsize) -> Result<Enco
     let weights_path = dir.join("model.safetensors");
     let bytes = required(&weights_path)?;
     let digest = checksums.check(&weights_path, &bytes)?;
-    let weights_error = |source| EncoderError::Weights {
-        path: weights_path.clone(),
-        source,
-    };
+    let weights_error = |source| EncoderError::Weights { path: weights_path.clone(), source };
     let architecture_error = |error| match error {
         ArchitectureError::Weights(source) => weights_error(source),
-        ArchitectureError::Config(source) => EncoderError::Config {
-            path: dir.to_owned(),
-            source,
-        },
+        ArchitectureError::Config(source) => EncoderError::Config { path: dir.to_owned(), source },
     };
     let weights = Weights::parse(&bytes).map_err(weights_error)?;
-    let architecture =
-        Architecture::read(config.as_deref(), pooling.as_deref(), &weights).map_err(architecture_error)?;
+    let architecture = Architecture::read(config.as_deref(), pooling.as_deref(), &weights)
+        .map_err(architecture_error)?;
 
     let tokenizer_path = dir.join("tokenizer.json");
     let json = required(&tokenizer_path)?;
     checksums.check(&tokenizer_path, &json)?;
-    let tokenizer = WordPiece::parse(&json, architecture.vocabulary).map_err(|source| EncoderError::Tokenizer {
-        path: tokenizer_path,
-        source,
-    })?;
+    let tokenizer = WordPiece::parse(&json, architecture.vocabulary)
+        .map_err(|source| EncoderError::Tokenizer { path: tokenizer_path, source })?;
 
+    let kernels =
+        if kernels::supports_heads(architecture.head_size()) { kernels } else { Kernels::Portable };
     let precision = match mode {
         Mode::F32 => Precision::Float,
-        Mode::Int8 => Precision::bytes_for_cpu(),
+        Mode::Int8 => Precision::bytes(kernels),
     };
-    let graph = Graph::load(&weights, &architecture, precision).map_err(architecture_error)?;
+    let graph =
+        Graph::load(&weights, &architecture, precision, kernels).map_err(architecture_error)?;
     Ok(Encoder {
         id: format!("{}@{}/{}", name(dir), &digest[..8], precision.label()),
         tokenizer,
@@ -136,10 +137,7 @@ fn optional(path: &Path) -> Result<Option<Vec<u8>>, EncoderError> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(EncoderError::Read {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) => Err(EncoderError::Read { path: path.to_owned(), source }),
     }
 }
 
@@ -161,13 +159,14 @@ impl Checksums {
     /// The SHA-256 of `bytes` in hexadecimal, if it is the listed one or none is listed.
     fn check(&self, path: &Path, bytes: &[u8]) -> Result<String, EncoderError> {
         let found = hex::encode(Sha256::digest(bytes));
-        let listed = self.0.iter().find(|(file, _)| path.file_name().is_some_and(|name| name == file.as_str()));
+        let listed = self
+            .0
+            .iter()
+            .find(|(file, _)| path.file_name().is_some_and(|name| name == file.as_str()));
         match listed {
-            Some((_, listed)) if *listed != found => Err(EncoderError::Checksum {
-                path: path.to_owned(),
-                found,
-                listed: listed.clone(),
-            }),
+            Some((_, listed)) if *listed != found => {
+                Err(EncoderError::Checksum { path: path.to_owned(), found, listed: listed.clone() })
+            }
             _ => Ok(found),
         }
     }

@@ -37,10 +37,7 @@ pub(super) struct Word {
 
 impl Word {
     pub(super) fn with_limit(limit: usize) -> Self {
-        Word {
-            limit,
-            ..Word::default()
-        }
+        Word { limit, ..Word::default() }
     }
 
     pub(super) fn text(&self) -> &str {
@@ -94,12 +91,7 @@ impl Normaliser {
     /// Calls `emit` for each word of `text`; source offsets are counted from `base`.
     pub(super) fn words(&self, text: &str, base: usize, word: &mut Word, emit: impl FnMut(&Word)) {
         word.clear();
-        let mut splitter = Splitter {
-            rules: *self,
-            word,
-            emit,
-            marks: Vec::new(),
-        };
+        let mut splitter = Splitter { rules: *self, word, emit, marks: Vec::new() };
         if text.is_ascii() && self.clean_text {
             splitter.ascii(text.as_bytes(), base);
         } else {
@@ -142,7 +134,9 @@ impl<F: FnMut(&Word)> Splitter<'_, F> {
         for (i, &byte) in bytes.iter().enumerate() {
             let source = (base + i, base + i + 1);
             match byte {
-                b'A'..=b'Z' if self.rules.lowercase => self.word.push(byte.to_ascii_lowercase() as char, source),
+                b'A'..=b'Z' if self.rules.lowercase => {
+                    self.word.push(byte.to_ascii_lowercase() as char, source)
+                }
                 b'a'..=b'z' | b'0'..=b'9' | b'A'..=b'Z' => self.word.push(byte as char, source),
                 b' ' | b'\t' | b'\n' | b'\r' => self.finish_word(),
                 0..=31 | 127 => {}
@@ -185,11 +179,7 @@ impl<F: FnMut(&Word)> Splitter<'_, F> {
             } else if class == 0 {
                 self.lower(part, source);
             } else {
-                self.marks.push(Mark {
-                    class,
-                    char: part,
-                    source,
-                });
+                self.marks.push(Mark { class, char: part, source });
             }
         });
     }

@@ -29,14 +29,15 @@ struct Sums {
 
 pub(super) fn encode(encoder: &Encoder, texts: &[&str]) -> Vec<Encoding> {
     let mut pieces = Vec::new();
-    let (mut ids, mut windows, mut lengths) = (Vec::new(), Vec::new(), Vec::with_capacity(texts.len()));
+    let (mut ids, mut windows, mut lengths) =
+        (Vec::new(), Vec::new(), Vec::with_capacity(texts.len()));
     for (text, source) in texts.iter().enumerate() {
         pieces.clear();
         encoder.tokenizer.tokenize(source, &mut pieces);
         lengths.push(pieces.len());
         encoder.frame(&pieces, text, &mut ids, &mut windows);
     }
-    let sums = encoder.run(&ids, &windows, |window, states| encoder.sum(states, window.ids.len()));
+    let sums = encoder.run(&ids, &windows, |states| encoder.sum(states));
     encoder.combine(&lengths, windows.iter().zip(&sums))
 }
 
@@ -45,11 +46,10 @@ pub(super) fn read(encoder: &Encoder, text: &str) -> Reading {
     encoder.tokenizer.tokenize(text, &mut pieces);
     let (mut ids, mut windows) = (Vec::new(), Vec::new());
     encoder.frame(&pieces, 0, &mut ids, &mut windows);
-    let results = encoder.run(&ids, &windows, |window, states| {
-        let sums = encoder.sum(states, window.ids.len());
-        (sums, encoder.token_states(states))
-    });
-    let mut encodings = encoder.combine(&[pieces.len()], windows.iter().zip(results.iter().map(|(sums, _)| sums)));
+    let results =
+        encoder.run(&ids, &windows, |states| (encoder.sum(states), encoder.token_states(states)));
+    let mut encodings =
+        encoder.combine(&[pieces.len()], windows.iter().zip(results.iter().map(|(sums, _)| sums)));
     Reading {
         encoding: encodings.swap_remove(0),
         tokens: pieces.into_iter().map(Token::from).collect(),
@@ -66,10 +66,7 @@ impl Encoder {
             ids.push(self.tokenizer.open);
             ids.extend(pieces[window].iter().map(|piece| piece.id));
             ids.push(self.tokenizer.close);
-            windows.push(Window {
-                text,
-                ids: start..ids.len(),
-            });
+            windows.push(Window { text, ids: start..ids.len() });
         }
     }
 
@@ -78,7 +75,7 @@ impl Encoder {
         &self,
         ids: &[u32],
         windows: &[Window],
-        finish: impl Fn(&Window, &[States<'_>]) -> T + Sync,
+        finish: impl Fn(&[States<'_>]) -> T + Sync,
     ) -> Vec<T> {
         let lengths: Vec<usize> = windows.iter().map(|window| window.ids.len()).collect();
         if windows.is_empty() {
@@ -87,24 +84,16 @@ impl Encoder {
         let wanted = self.lanes.count().min(lengths.iter().sum::<usize>() / ROWS_PER_SHARE);
         let mut taken = self.lanes.take(wanted);
         let passes = windows::passes(&lengths, PASS, taken.lanes.len());
-        let job = Job {
-            encoder: self,
-            ids,
-            windows,
-            finish: &finish,
-        };
+        let job = Job { encoder: self, ids, windows, finish: &finish };
         if passes.len() == 1 {
             return job.together(0..windows.len(), &mut taken.lanes);
         }
         job.apart(&passes, &mut taken.lanes)
     }
 
-    fn sum(&self, states: &[States<'_>], _tokens: usize) -> Sums {
-        let mut sums = Sums {
-            embedding: vec![0.0; self.dims],
-            layer4: vec![0.0; self.dims],
-            counts: [0; 2],
-        };
+    fn sum(&self, states: &[States<'_>]) -> Sums {
+        let mut sums =
+            Sums { embedding: vec![0.0; self.dims], layer4: vec![0.0; self.dims], counts: [0; 2] };
         for part in states {
             let last = match self.pooling {
                 Pooling::Mean => part.last,
@@ -123,13 +112,22 @@ impl Encoder {
             part.lower.chunks_exact(self.dims).zip(part.upper.chunks_exact(self.dims))
         });
         let count: usize = states.iter().map(|part| part.lower.len() / self.dims).sum();
-        rows.skip(1)
+        let mut means: Vec<f32> = rows
+            .skip(1)
             .take(count.saturating_sub(2))
-            .flat_map(|(lower, upper)| lower.iter().zip(upper).map(|(lower, upper)| (lower + upper) / 2.0))
-            .collect()
+            .flat_map(|(lower, upper)| {
+                lower.iter().zip(upper).map(|(lower, upper)| (lower + upper) / 2.0)
+            })
+            .collect();
+        self.graph.restore(&mut means);
+        means
     }
 
-    fn combine<'a>(&self, lengths: &[usize], sums: impl Iterator<Item = (&'a Window, &'a Sums)>) -> Vec<Encoding> {
+    fn combine<'a>(
+        &self,
+        lengths: &[usize],
+        sums: impl Iterator<Item = (&'a Window, &'a Sums)>,
+    ) -> Vec<Encoding> {
         let mut encodings: Vec<(Encoding, [usize; 2])> = lengths
             .iter()
             .map(|&tokens| {
@@ -151,9 +149,12 @@ impl Encoder {
         encodings
             .into_iter()
             .map(|(mut encoding, counts)| {
-                let length = encoding.embedding.iter().map(|value| value * value).sum::<f32>().sqrt();
+                let length =
+                    encoding.embedding.iter().map(|value| value * value).sum::<f32>().sqrt();
                 scale(&mut encoding.embedding, 1.0 / length.max(f32::MIN_POSITIVE));
                 scale(&mut encoding.layer4, 1.0 / counts[1].max(1) as f32);
+                self.graph.restore(&mut encoding.embedding);
+                self.graph.restore(&mut encoding.layer4);
                 encoding
             })
             .collect()
@@ -168,7 +169,7 @@ struct Job<'a, F> {
     finish: &'a F,
 }
 
-impl<T: Send, F: Fn(&Window, &[States<'_>]) -> T + Sync> Job<'_, F> {
+impl<T: Send, F: Fn(&[States<'_>]) -> T + Sync> Job<'_, F> {
     /// Several passes, each on one lane; the lanes take the next one until none is left.
     fn apart(&self, passes: &[Range<usize>], lanes: &mut [Lane]) -> Vec<T> {
         let next = AtomicUsize::new(0);
@@ -180,14 +181,19 @@ impl<T: Send, F: Fn(&Window, &[States<'_>]) -> T + Sync> Job<'_, F> {
             done
         };
         let mut done = match lanes {
+            [] => Vec::new(),
             [only] => work(only),
-            lanes => std::thread::scope(|scope| {
-                let threads: Vec<_> = lanes.iter_mut().map(|lane| scope.spawn(|| work(lane))).collect();
-                let join = |thread: std::thread::ScopedJoinHandle<'_, _>| match thread.join() {
-                    Ok(done) => done,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                };
-                threads.into_iter().flat_map(join).collect()
+            [first, rest @ ..] => std::thread::scope(|scope| {
+                let threads: Vec<_> =
+                    rest.iter_mut().map(|lane| scope.spawn(|| work(lane))).collect();
+                let mut done = work(first);
+                for thread in threads {
+                    match thread.join() {
+                        Ok(more) => done.extend(more),
+                        Err(panic) => std::panic::resume_unwind(panic),
+                    }
+                }
+                done
             }),
         };
         done.sort_unstable_by_key(|(start, _)| *start);
@@ -197,7 +203,8 @@ impl<T: Send, F: Fn(&Window, &[States<'_>]) -> T + Sync> Job<'_, F> {
     /// One pass, its rows split over the lanes.
     fn together(&self, pass: Range<usize>, lanes: &mut [Lane]) -> Vec<T> {
         let windows = &self.windows[pass];
-        let sequences: Vec<&[u32]> = windows.iter().map(|window| &self.ids[window.ids.clone()]).collect();
+        let sequences: Vec<&[u32]> =
+            windows.iter().map(|window| &self.ids[window.ids.clone()]).collect();
         let rows: usize = sequences.iter().map(|sequence| sequence.len()).sum();
         let count = lanes.len().min(rows / ROWS_PER_SHARE).max(1);
         let mut board = std::mem::take(&mut lanes[0].board);
@@ -216,19 +223,28 @@ impl<T: Send, F: Fn(&Window, &[States<'_>]) -> T + Sync> Job<'_, F> {
         results
     }
 
-    fn on_first(&self, sequences: &[&[u32]], windows: &[Window], board: &mut Board, shares: &mut [Share<'_>]) -> Vec<T> {
+    /// On the thread of the first share if the kernels need one, else on the caller's own.
+    fn on_first(
+        &self,
+        sequences: &[&[u32]],
+        windows: &[Window],
+        board: &mut Board,
+        shares: &mut [Share<'_>],
+    ) -> Vec<T> {
         let pool = shares[0].pool;
-        pool.install(|| {
+        let mut work = || {
             self.encoder.graph.forward(sequences, board, shares);
             let mut start = 0;
             let finish = |window: &Window| {
                 let rows = start..start + window.ids.len();
                 start = rows.end;
-                let states: Vec<States<'_>> = shares.iter().map(|share| part(share, &rows, self.encoder.dims)).collect();
-                (self.finish)(window, &states)
+                let states: Vec<States<'_>> =
+                    shares.iter().map(|share| part(share, &rows, self.encoder.dims)).collect();
+                (self.finish)(&states)
             };
             windows.iter().map(finish).collect()
-        })
+        };
+        if self.encoder.graph.needs_pool() { pool.install(work) } else { work() }
     }
 }
 

@@ -23,10 +23,7 @@ pub(super) struct RowScale {
 pub(super) fn quantise(values: &[f32], bytes: &mut [u8]) -> RowScale {
     let (low, high) = Range { values }.dispatch();
     let scale = ((high - low) / 255.0).max(1e-12);
-    let row = RowScale {
-        scale,
-        zero: (-low / scale).round_ties_even().clamp(0.0, 255.0) as i32,
-    };
+    let row = RowScale { scale, zero: (-low / scale).round_ties_even().clamp(0.0, 255.0) as i32 };
     Quantise { values, bytes, row }.dispatch();
     row
 }
@@ -127,13 +124,33 @@ where
     fn eval<I: Isa>(self, isa: I) {
         let ops = isa.f32();
         match (self.activate, self.add) {
-            (None, false) => self.run(isa, #[inline(always)] |_, value| value),
-            (None, true) => self.run(isa, #[inline(always)] |old, value| ops.add(old, value)),
-            (Some(Activation::Gelu), _) => self.run(isa, #[inline(always)] |_, value| Gelu {}.eval(isa, value)),
+            (None, false) => self.run(
+                isa,
+                #[inline(always)]
+                |_, value| value,
+            ),
+            (None, true) => self.run(
+                isa,
+                #[inline(always)]
+                |old, value| ops.add(old, value),
+            ),
+            (Some(Activation::Gelu), _) => self.run(
+                isa,
+                #[inline(always)]
+                |_, value| Gelu {}.eval(isa, value),
+            ),
             (Some(Activation::GeluTanh), _) => {
-                self.run(isa, #[inline(always)] |_, value| ApproxGelu {}.eval(isa, value));
+                self.run(
+                    isa,
+                    #[inline(always)]
+                    |_, value| ApproxGelu {}.eval(isa, value),
+                );
             }
-            (Some(Activation::Relu), _) => self.run(isa, #[inline(always)] |_, value| ops.max(value, ops.zero())),
+            (Some(Activation::Relu), _) => self.run(
+                isa,
+                #[inline(always)]
+                |_, value| ops.max(value, ops.zero()),
+            ),
         }
     }
 }
@@ -152,9 +169,12 @@ where
             let mut value = floats.load(&self.bias[at..at + lanes]);
             for (sums, row, channels) in self.groups.clone() {
                 let shift = floats.splat(-row.scale * row.zero as f32);
-                value = floats.mul_add(shift, floats.load(&channels.offsets[at..at + lanes]), value);
-                let scale = floats.mul(floats.splat(row.scale), floats.load(&channels.scales[at..at + lanes]));
-                value = floats.mul_add(ints.to_float(ints.load(&sums[at..at + lanes])), scale, value);
+                value =
+                    floats.mul_add(shift, floats.load(&channels.offsets[at..at + lanes]), value);
+                let scale = floats
+                    .mul(floats.splat(row.scale), floats.load(&channels.scales[at..at + lanes]));
+                value =
+                    floats.mul_add(ints.to_float(ints.load(&sums[at..at + lanes])), scale, value);
             }
             floats.store(finish(floats.load(out), value), out);
             at += lanes;
@@ -165,7 +185,8 @@ where
             for (sums, row, channels) in self.groups {
                 let shift = floats.splat(-row.scale * row.zero as f32);
                 value = floats.mul_add(shift, floats.load_pad(&channels.offsets[at..]).0, value);
-                let scale = floats.mul(floats.splat(row.scale), floats.load_pad(&channels.scales[at..]).0);
+                let scale =
+                    floats.mul(floats.splat(row.scale), floats.load_pad(&channels.scales[at..]).0);
                 value = floats.mul_add(ints.to_float(ints.load_pad(&sums[at..]).0), scale, value);
             }
             let mut last = [0.0; WIDEST];
@@ -204,7 +225,8 @@ impl SimdOp for LayerNorm<'_> {
         }
         let inverse = ops.splat(1.0 / (ops.sum(squares) / width + self.epsilon).sqrt());
         let mut rows = self.row.chunks_exact_mut(lanes);
-        let (mut scales, mut shifts) = (self.scale.chunks_exact(lanes), self.shift.chunks_exact(lanes));
+        let (mut scales, mut shifts) =
+            (self.scale.chunks_exact(lanes), self.shift.chunks_exact(lanes));
         for ((row, scale), shift) in (&mut rows).zip(&mut scales).zip(&mut shifts) {
             let off = ops.mul(ops.sub(ops.load(row), mean), inverse);
             ops.store(ops.mul_add(off, ops.load(scale), ops.load(shift)), row);

@@ -107,13 +107,29 @@ impl<'a> Weights<'a> {
             Dtype::F32 => read(view.data(), f32::from_le_bytes),
             Dtype::F16 => read(view.data(), |bytes| f16_to_f32(u16::from_le_bytes(bytes))),
             // bfloat16 is the upper half of an f32.
-            Dtype::BF16 => read(view.data(), |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16)),
+            Dtype::BF16 => read(view.data(), |bytes| {
+                f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16)
+            }),
             found => return Err(WeightsError::Type { name, found }),
         };
         if values.iter().any(|value| !value.is_finite()) {
             return Err(WeightsError::NotFinite { name });
         }
         Ok(values)
+    }
+
+    /// The scale and the shift of a layer normalisation; older checkpoints call them gamma and beta.
+    pub(super) fn norm(
+        &self,
+        name: &str,
+        width: usize,
+    ) -> Result<(Vec<f32>, Vec<f32>), WeightsError> {
+        let take = |new: &str, old: &str| {
+            let old = format!("{name}.{old}");
+            let name = if self.has(&old) { old } else { format!("{name}.{new}") };
+            self.take(&name, &[width])
+        };
+        Ok((take("weight", "gamma")?, take("bias", "beta")?))
     }
 
     fn view(&self, name: &str) -> Result<(String, TensorView<'a>), WeightsError> {

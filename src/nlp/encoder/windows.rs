@@ -19,7 +19,8 @@ pub(super) fn cut(pieces: &[Piece], most: usize) -> Vec<Range<usize>> {
     while pieces.len() - start > most {
         let limit = start + most;
         let half = start + most.div_ceil(2);
-        let end = (half..=limit).rev().find(|&at| pieces[at].starts_word).unwrap_or(limit).max(start + 1);
+        let end =
+            (half..=limit).rev().find(|&at| pieces[at].starts_word).unwrap_or(limit).max(start + 1);
         windows.push(start..end);
         start = end;
     }

@@ -35,7 +35,9 @@ pub enum TokenizerError {
         token: String,
     },
     /// The vocabulary is larger than the embedding table.
-    #[error("it gives id {id} to {token:?}, but the weights have {rows} embeddings: the two files belong to different models")]
+    #[error(
+        "it gives id {id} to {token:?}, but the weights have {rows} embeddings: the two files belong to different models"
+    )]
     BeyondTable {
         /// The token.
         token: String,
@@ -88,17 +90,15 @@ impl WordPiece {
         let known = file.model.vocab.iter().map(|(token, id)| (token.as_str(), *id));
         let added = file.added_tokens.iter().map(|token| (token.content.as_str(), token.id));
         if let Some((token, id)) = known.chain(added).find(|(_, id)| *id as usize >= rows) {
-            return Err(TokenizerError::BeyondTable {
-                token: token.to_owned(),
-                id,
-                rows,
-            });
+            return Err(TokenizerError::BeyondTable { token: token.to_owned(), id, rows });
         }
         let (open, close) = file.frame()?;
         let (mut heads, mut continuations) = (Vocabulary::default(), Vocabulary::default());
         for (token, id) in &file.model.vocab {
             match token.strip_prefix(prefix) {
-                Some(rest) if !prefix.is_empty() && !rest.is_empty() => continuations.insert(rest, *id),
+                Some(rest) if !prefix.is_empty() && !rest.is_empty() => {
+                    continuations.insert(rest, *id)
+                }
                 _ => heads.insert(token, *id),
             }
         }
@@ -124,12 +124,7 @@ impl WordPiece {
         // Special tokens inside the text are read as such, as the reference does.
         for (start, end, id) in self.added.find(text) {
             self.plain(&text[done..start], done, &mut word, out);
-            out.push(Piece {
-                id,
-                start,
-                end,
-                starts_word: true,
-            });
+            out.push(Piece { id, start, end, starts_word: true });
             done = end;
         }
         self.plain(&text[done..], done, &mut word, out);
@@ -146,11 +141,8 @@ impl WordPiece {
         let mut from = 0;
         while from < text.len() {
             let vocabulary = if from == 0 { &self.heads } else { &self.continuations };
-            let found = if word.is_too_long() {
-                None
-            } else {
-                vocabulary.longest_prefix(&text[from..])
-            };
+            let found =
+                if word.is_too_long() { None } else { vocabulary.longest_prefix(&text[from..]) };
             let (id, to) = match found {
                 Some((id, len)) => (id, from + len),
                 None => {
@@ -160,12 +152,7 @@ impl WordPiece {
                 }
             };
             let (start, end) = word.source(from..to);
-            out.push(Piece {
-                id,
-                start,
-                end,
-                starts_word: from == 0,
-            });
+            out.push(Piece { id, start, end, starts_word: from == 0 });
             from = to;
         }
     }
@@ -206,7 +193,8 @@ impl Hasher for FastHasher {
         for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
-            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word))
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15);
         }
     }
 }
@@ -220,7 +208,9 @@ struct Added {
 
 impl Added {
     fn new(tokens: &[AddedToken]) -> Result<Self, TokenizerError> {
-        if let Some(token) = tokens.iter().find(|token| token.normalized && !token.content.is_empty()) {
+        if let Some(token) =
+            tokens.iter().find(|token| token.normalized && !token.content.is_empty())
+        {
             return Err(TokenizerError::Unsupported {
                 part: "added token",
                 found: format!("{:?} with \"normalized\": true", token.content),
@@ -248,15 +238,15 @@ impl Added {
     }
 }
 
-fn expect_part(part: &'static str, found: &str, wanted: &'static str) -> Result<(), TokenizerError> {
+fn expect_part(
+    part: &'static str,
+    found: &str,
+    wanted: &'static str,
+) -> Result<(), TokenizerError> {
     if found == wanted {
         return Ok(());
     }
-    Err(TokenizerError::Unsupported {
-        part,
-        found: found.to_owned(),
-        wanted,
-    })
+    Err(TokenizerError::Unsupported { part, found: found.to_owned(), wanted })
 }
 
 #[derive(Deserialize)]
@@ -315,8 +305,13 @@ struct ModelPart {
 #[derive(Deserialize)]
 #[serde(tag = "type")]
 enum PostProcessor {
-    BertProcessing { cls: (String, u32), sep: (String, u32) },
-    TemplateProcessing { single: Vec<TemplatePiece> },
+    BertProcessing {
+        cls: (String, u32),
+        sep: (String, u32),
+    },
+    TemplateProcessing {
+        single: Vec<TemplatePiece>,
+    },
     #[serde(other)]
     Other,
 }
@@ -359,21 +354,29 @@ impl TokenizerFile {
     }
 
     fn id(&self, token: &str) -> Result<u32, TokenizerError> {
-        let added = || self.added_tokens.iter().find(|added| added.content == token).map(|added| added.id);
-        self.model.vocab.get(token).copied().or_else(added).ok_or_else(|| TokenizerError::NoToken {
-            token: token.to_owned(),
-        })
+        let added =
+            || self.added_tokens.iter().find(|added| added.content == token).map(|added| added.id);
+        self.model
+            .vocab
+            .get(token)
+            .copied()
+            .or_else(added)
+            .ok_or_else(|| TokenizerError::NoToken { token: token.to_owned() })
     }
 
     /// The ids put before and after every sequence.
     fn frame(&self) -> Result<(u32, u32), TokenizerError> {
         match &self.post_processor {
             None => Ok((self.id("[CLS]")?, self.id("[SEP]")?)),
-            Some(PostProcessor::BertProcessing { cls, sep }) => Ok((self.id(&cls.0)?, self.id(&sep.0)?)),
+            Some(PostProcessor::BertProcessing { cls, sep }) => {
+                Ok((self.id(&cls.0)?, self.id(&sep.0)?))
+            }
             Some(PostProcessor::TemplateProcessing { single }) => match single.as_slice() {
-                [TemplatePiece::SpecialToken { id: open }, TemplatePiece::Sequence {}, TemplatePiece::SpecialToken { id: close }] => {
-                    Ok((self.id(open)?, self.id(close)?))
-                }
+                [
+                    TemplatePiece::SpecialToken { id: open },
+                    TemplatePiece::Sequence {},
+                    TemplatePiece::SpecialToken { id: close },
+                ] => Ok((self.id(open)?, self.id(close)?)),
                 _ => Err(TokenizerError::Unsupported {
                     part: "post_processor",
                     found: "another template".to_owned(),
