@@ -1,6 +1,6 @@
 # Each target in one line; `make run` and `make test` need nothing typed before them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-faults bench lint fmt clean
+.PHONY: help run test test-faults bench fuzz lint fmt clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -14,8 +14,11 @@ test: ## Set up what the tests need (model, Chromium, PostgreSQL) and run all of
 test-faults: ## The long fault tests: every boundary and 50 random kills on both databases.
 	@COUNTERSIGN_TEST_FAULTS=all scripts/test.sh faults
 
-bench: ## Measure, side by side with peers, and print one table (ONLY=ingest,pipeline,chunk,encode for parts).
+bench: ## Measure, side by side with peers, and print one table (ONLY=ingest,pipeline,mask,chunk,encode for parts).
 	@COUNTERSIGN_BENCH_ONLY="$(ONLY)" scripts/bench.sh
+
+fuzz: ## Fuzz the masker (SECONDS=60).
+	@cd fuzz && mkdir -p corpus/mask && cargo run --release --bin mask -- corpus/mask -dict=mask.dict -max_len=4096 -timeout=10 -max_total_time=$(or $(SECONDS),60)
 
 lint: ## rustfmt, clippy, licences.
 	@cargo fmt --check && cargo clippy --all-targets -- -D warnings && scripts/deny.sh

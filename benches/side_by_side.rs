@@ -4,6 +4,8 @@
 //! Python peers run in the interpreter that `COUNTERSIGN_BENCH_PYTHON` names; without it their
 //! columns stay empty.
 
+mod masking;
+
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
@@ -63,6 +65,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("pipeline") {
         runtime.block_on(pipeline(dir.path(), &models, &stages, &mut figures))?;
+    }
+    if wanted("mask") {
+        masking::masking(&*models.encoder, dir.path(), &mut figures)?;
     }
     drop(models);
     if wanted("chunk") {
@@ -401,22 +406,29 @@ async fn pipeline(
     Ok(())
 }
 
-// ---------------------------------------------------------------- peers in Python
+// ---------------------------------------------------------------- peers
 
-/// Runs a peer, which prints one line of JSON; none when there is no interpreter or it fails.
+/// Runs a peer in Python; none when there is no interpreter or it fails.
 fn peer(script: &str, args: &[&str]) -> Option<Value> {
     let python = std::env::var_os("COUNTERSIGN_BENCH_PYTHON")?;
     let script = root().join("benches/peers").join(script);
-    let out = match Command::new(python).arg(&script).args(args).output() {
+    report(Command::new(python).arg(script).args(args))
+}
+
+/// Runs a peer, which prints one line of JSON; none when it fails.
+fn report(command: &mut Command) -> Option<Value> {
+    let out = match command.output() {
         Ok(out) => out,
         Err(e) => {
-            say(&format!("{}: {e}", script.display()));
+            say(&format!("{}: {e}", command.get_program().display()));
             return None;
         }
     };
     if !out.status.success() {
         let text = String::from_utf8_lossy(&out.stderr);
-        say(&format!("{}: {}", script.display(), text.lines().last().unwrap_or("failed")));
+        let reason = text.lines().last().unwrap_or("failed");
+        let args: Vec<_> = command.get_args().map(|a| a.to_string_lossy()).collect();
+        say(&format!("{} {}: {reason}", command.get_program().display(), args.join(" ")));
         return None;
     }
     let text = String::from_utf8_lossy(&out.stdout);

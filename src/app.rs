@@ -1,7 +1,7 @@
 //! Wiring: the one file that names adapters. `serve`, `worker`, the demo and the tests build the
 //! service here, from the same parts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,14 +15,18 @@ use crate::adapters::sandbox::Sandbox;
 use crate::adapters::webhook::Webhook;
 use crate::config::{self, Config};
 use crate::domain::ids::{Slug, TenantId};
+use crate::domain::masking::{Entity, OperatorKey, Operators};
 use crate::http::App;
 use crate::http::page::render::Pages;
 use crate::intake::Intake;
 use crate::lifecycle::Lifecycle;
+use crate::nlp::detect::Detector;
 use crate::nlp::encoder::{Embed, Encoder, Mode};
-use crate::nlp::remembered::{REMEMBERED, Remembered};
 use crate::nlp::heads::{Taxonomy, Triage};
-use crate::nlp::mask::{Masker, MaskerConfig};
+use crate::nlp::mask::{Masker, MaskerConfig, TenantRules};
+use crate::nlp::names::NamesHead;
+use crate::nlp::remembered::{REMEMBERED, Remembered};
+use crate::pipeline::anonymise::Anonymiser;
 use crate::pipeline::masking::Masking;
 use crate::pipeline::retrieve::Search;
 use crate::pipeline::send::Senders;
@@ -68,7 +72,8 @@ pub fn master_key(s: &config::Security, host: &dyn Host) -> anyhow::Result<Maste
         write_key(path, host).with_context(|| format!("making {}", path.display()))?;
         tracing::info!(file = %path.display(), "made a master key: keep a copy apart from the database");
     }
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     MasterKey::from_hex(&text).with_context(|| format!("in {}", path.display()))
 }
 
@@ -101,16 +106,72 @@ pub fn encoder(config: &Config) -> anyhow::Result<Arc<Encoder>> {
     Ok(Arc::new(loaded))
 }
 
-/// The masker of a configuration.
+/// What finds personal data: the recognizers, those of the configured file among them, and names by
+/// the head if there is an encoder. `only` restricts the types.
 ///
 /// # Errors
-/// When a setting can't be used.
-pub fn masker(config: &Config) -> anyhow::Result<Masker> {
-    Ok(Masker::new(MaskerConfig {
-        min_score: config.mask.min_score,
-        default_regions: config.mask.phone_regions.clone(),
-        ..MaskerConfig::default()
-    })?)
+/// When a setting or the file can't be used.
+pub fn detector(
+    config: &Config,
+    only: Option<BTreeSet<Entity>>,
+    encoder: Option<Arc<dyn Embed>>,
+) -> anyhow::Result<Detector> {
+    let set = &config.mask;
+    let rules = tenant_rules(&set.recognizers)?;
+    let masker = Masker::new(MaskerConfig {
+        entities: only,
+        min_score: set.min_score,
+        default_regions: set.phone_regions.clone(),
+        // The rules for names are for those who have no encoder.
+        names: false,
+        custom: rules.recognizers,
+        allow_list: rules.allow_list,
+    })
+    .context("in the settings of [mask]")?;
+    Ok(match encoder.filter(|_| set.names) {
+        Some(encoder) => {
+            Detector::with_names(masker, NamesHead::shipped()?, encoder, set.names_bias)?
+        }
+        None => Detector::new(masker),
+    })
+}
+
+fn tenant_rules(path: &str) -> anyhow::Result<TenantRules> {
+    if path.is_empty() {
+        return Ok(TenantRules::default());
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
+    toml::from_str(&text).with_context(|| format!("in {path}"))
+}
+
+/// The operators of a configuration.
+///
+/// # Errors
+/// When one can't be read.
+pub fn operators(config: &Config) -> anyhow::Result<Operators> {
+    let pairs: Vec<(&str, &str)> = config
+        .mask
+        .operators
+        .iter()
+        .map(|o| {
+            o.split_once('=').with_context(|| format!("mask.operators: `{o}` isn't TYPE=operator"))
+        })
+        .collect::<Result<_, _>>()?;
+    Operators::read(pairs).context("mask.operators")
+}
+
+/// Reads the key of hashes and fakes: 64 hexadecimal digits.
+///
+/// # Errors
+/// When the file can't be read or holds something else; its content isn't repeated.
+pub fn operator_key(file: &Path) -> anyhow::Result<OperatorKey> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    let mut key = [0; 32];
+    hex::decode_to_slice(text.trim(), &mut key)
+        .ok()
+        .with_context(|| format!("{}: expected 64 hexadecimal digits", file.display()))?;
+    Ok(OperatorKey::new(key))
 }
 
 /// The taxonomy of a configuration.
@@ -122,7 +183,8 @@ pub fn taxonomy(config: &Config) -> anyhow::Result<Taxonomy> {
         return Ok(Taxonomy::parse(BUILTIN_TAXONOMY)?);
     }
     let path = Path::new(&config.triage.taxonomy);
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     Taxonomy::parse(&text).with_context(|| format!("in {}", path.display()))
 }
 
@@ -139,7 +201,11 @@ pub fn triage(config: &Config, encoder: &dyn Embed) -> anyhow::Result<Triage> {
 ///
 /// # Errors
 /// When the endpoint's settings can't be used.
-pub fn drafter(config: &Config, encoder: Arc<dyn Embed>, host: Arc<dyn Host>) -> anyhow::Result<answer::Drafter> {
+pub fn drafter(
+    config: &Config,
+    encoder: Arc<dyn Embed>,
+    host: Arc<dyn Host>,
+) -> anyhow::Result<answer::Drafter> {
     Ok(match config.draft.drafter {
         config::Drafter::Extractive => Arc::new(Extractive::new(encoder)),
         config::Drafter::Openai => {
@@ -225,7 +291,10 @@ pub async fn build(
     let home: Slug = HOME.parse()?;
     let home: TenantId = tenant::ensure(&store, &home).await?.id;
     let wake = Arc::new(tokio::sync::Notify::new());
-    let masking = Arc::new(Masking::new(masker(&config)?));
+    let detector = Arc::new(detector(&config, None, Some(models.encoder.clone()))?);
+    let operators = operators(&config)?;
+    let masking = Arc::new(Masking::new(detector.clone(), operators.clone()));
+    let anonymiser = Anonymiser::new(detector, operators, store.keys.operator_key(&home));
     let host = store.host.0.clone();
     let timeout = Duration::from_secs(config.send.timeout_s);
     let webhook =
@@ -239,7 +308,10 @@ pub async fn build(
         drafter: drafter(&config, evidence.clone(), host)?,
         masking: masking.clone(),
         triage: models.triage,
-        senders: Senders { sandbox: Arc::new(Sandbox::new(store.clone())), webhook: Arc::new(webhook) },
+        senders: Senders {
+            sandbox: Arc::new(Sandbox::new(store.clone())),
+            webhook: Arc::new(webhook),
+        },
         encoder: models.encoder,
         evidence,
     });
@@ -252,6 +324,7 @@ pub async fn build(
         pages: Arc::new(Pages::new()?),
         in_flight: Arc::new(tokio::sync::Semaphore::new(config.server.max_in_flight)),
         logins: Arc::new(Mutex::new(HashMap::new())),
+        anonymiser,
         doors: Arc::default(),
         key_uses: Arc::new(Mutex::new(HashMap::new())),
         store,

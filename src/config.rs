@@ -90,7 +90,14 @@ section! {
 }
 section! {
     /// Masking.
-    Mask { min_score: f32, phone_regions: Vec<String>, }
+    Mask {
+        min_score: f32,
+        phone_regions: Vec<String>,
+        names: bool,
+        names_bias: f32,
+        operators: Vec<String>,
+        recognizers: String,
+    }
 }
 section! {
     /// Classification.
@@ -237,16 +244,14 @@ impl Config {
             }
         }
         for s in sets {
-            let (key, value) = s.split_once('=').ok_or_else(|| ConfigError::Unknown {
-                origin: "--set".into(),
-                key: s.clone(),
-            })?;
+            let (key, value) = s
+                .split_once('=')
+                .ok_or_else(|| ConfigError::Unknown { origin: "--set".into(), key: s.clone() })?;
             set(&mut table, &known, "--set", key.trim(), value.trim())?;
         }
         let origin = file.map_or_else(|| "configuration".into(), |p| p.display().to_string());
-        let config: Self = table
-            .try_into()
-            .map_err(|e| ConfigError::Parse { origin, source: Box::new(e) })?;
+        let config: Self =
+            table.try_into().map_err(|e| ConfigError::Parse { origin, source: Box::new(e) })?;
         config.check()?;
         Ok(config)
     }
@@ -258,21 +263,30 @@ impl Config {
             return Err(Contradiction(
                 "worker.lease_s",
                 "worker.heartbeat_s",
-                format!("a lease of {} s must outlast two renewals of {} s", w.lease_s, w.heartbeat_s),
+                format!(
+                    "a lease of {} s must outlast two renewals of {} s",
+                    w.lease_s, w.heartbeat_s
+                ),
             ));
         }
         if self.draft.drafter == Drafter::Openai && self.draft.timeout_s >= w.lease_s {
             return Err(Contradiction(
                 "draft.timeout_s",
                 "worker.lease_s",
-                format!("a model may take {} s, but its job's lease is {} s", self.draft.timeout_s, w.lease_s),
+                format!(
+                    "a model may take {} s, but its job's lease is {} s",
+                    self.draft.timeout_s, w.lease_s
+                ),
             ));
         }
         if self.send.timeout_s >= w.lease_s {
             return Err(Contradiction(
                 "send.timeout_s",
                 "worker.lease_s",
-                format!("a delivery may take {} s, but its job's lease is {} s", self.send.timeout_s, w.lease_s),
+                format!(
+                    "a delivery may take {} s, but its job's lease is {} s",
+                    self.send.timeout_s, w.lease_s
+                ),
             ));
         }
         let body = self.server.body_limit_mib as u64 * 1024 * 1024;
@@ -297,6 +311,9 @@ impl Config {
         }
         if !(0.0..=1.0).contains(&self.mask.min_score) {
             return Err(Invalid("mask.min_score", "must lie between 0 and 1".into()));
+        }
+        if !(-10.0..=10.0).contains(&self.mask.names_bias) {
+            return Err(Invalid("mask.names_bias", "must lie between -10 and 10".into()));
         }
         Ok(())
     }
@@ -388,7 +405,10 @@ mod tests {
         let env = |k: &str| (k == "COUNTERSIGN_REVIEW_HOLD_S").then(|| "7".to_owned());
         let c = Config::load(Some(&file), &env, &[]).unwrap();
         assert_eq!((c.review.hold_s, c.draft.passages), (7, 3));
-        let sets = ["review.hold_s=9".to_owned(), "ingest.own_addresses=a@x.example, b@x.example".to_owned()];
+        let sets = [
+            "review.hold_s=9".to_owned(),
+            "ingest.own_addresses=a@x.example, b@x.example".to_owned(),
+        ];
         let c = Config::load(Some(&file), &env, &sets).unwrap();
         assert_eq!(c.review.hold_s, 9);
         assert_eq!(c.ingest.own_addresses.len(), 2);
@@ -398,9 +418,15 @@ mod tests {
     fn contradictions_name_both_keys() {
         for (sets, keys) in [
             (vec!["worker.lease_s=10"], ["worker.lease_s", "worker.heartbeat_s"]),
-            (vec!["draft.drafter=openai", "draft.timeout_s=40"], ["draft.timeout_s", "worker.lease_s"]),
+            (
+                vec!["draft.drafter=openai", "draft.timeout_s=40"],
+                ["draft.timeout_s", "worker.lease_s"],
+            ),
             (vec!["send.timeout_s=30"], ["send.timeout_s", "worker.lease_s"]),
-            (vec!["server.body_limit_mib=1"], ["ingest.attachment_max_bytes", "server.body_limit_mib"]),
+            (
+                vec!["server.body_limit_mib=1"],
+                ["ingest.attachment_max_bytes", "server.body_limit_mib"],
+            ),
         ] {
             let sets: Vec<String> = sets.into_iter().map(str::to_owned).collect();
             let e = Config::load(None, &none, &sets).unwrap_err().to_string();

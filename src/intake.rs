@@ -78,7 +78,11 @@ pub struct Intake {
 
 impl Intake {
     /// Starts the committer.
-    pub fn start(store: Store, wake: std::sync::Arc<tokio::sync::Notify>, life: &Lifecycle) -> Self {
+    pub fn start(
+        store: Store,
+        wake: std::sync::Arc<tokio::sync::Notify>,
+        life: &Lifecycle,
+    ) -> Self {
         let (queue, mut waiting) = mpsc::channel::<Waiting>(QUEUE);
         let (stop, abort) = (life.stopping().clone(), life.aborting().clone());
         life.spawn(async move {
@@ -213,7 +217,8 @@ async fn take(store: &Store, c: &mut AnyConnection, r: &Request) -> store::Resul
             job::enqueue(store, c, &r.tenant, Kind::Understand, id.as_str(), due).await?;
             let detail = json!({"channel": m.channel, "direction": m.incoming.direction});
             let object = format!("message:{id}");
-            audit::append(store, c, &r.tenant, &r.actor, "message.received", object, detail).await?;
+            audit::append(store, c, &r.tenant, &r.actor, "message.received", object, detail)
+                .await?;
         }
         Receipt::Duplicate(_) => {}
         Receipt::Conflict(_) => refused(store, c, r, "message.conflict").await?,

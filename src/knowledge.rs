@@ -39,7 +39,9 @@ pub enum DocumentError {
     #[error("the document is larger than {MAX_ARTICLE} bytes: split it")]
     TooLarge,
     /// No place it came from.
-    #[error("`source` must name where the document comes from (a path or URL of 1 to 500 characters)")]
+    #[error(
+        "`source` must name where the document comes from (a path or URL of 1 to 500 characters)"
+    )]
     Source,
 }
 
@@ -70,7 +72,8 @@ impl Document {
             return Err(DocumentError::TooLarge);
         }
         let source = source.trim();
-        if source.is_empty() || source.chars().any(char::is_control) || source.chars().count() > 500 {
+        if source.is_empty() || source.chars().any(char::is_control) || source.chars().count() > 500
+        {
             return Err(DocumentError::Source);
         }
         let (front, body) = match format {
@@ -85,10 +88,7 @@ impl Document {
         if text.is_empty() {
             return Err(DocumentError::Empty);
         }
-        let heading = text
-            .lines()
-            .find_map(|l| l.strip_prefix("# "))
-            .map(|h| h.trim().to_owned());
+        let heading = text.lines().find_map(|l| l.strip_prefix("# ")).map(|h| h.trim().to_owned());
         let name = source.rsplit(['/', '\\']).next().unwrap_or(source).to_owned();
         let title = title.map(str::to_owned).or(front).or(heading).unwrap_or(name);
         let title: String = title.trim().chars().take(300).collect();
@@ -144,7 +144,8 @@ pub async fn add(
     tenant::lock(&mut tx, tenant_id).await?;
     let (id, changed) = article::put(store, &mut tx, tenant_id, &row).await?;
     if changed {
-        chunks::replace(store, &mut tx, tenant_id, "article", id.as_str(), encoder.id(), &pieces).await?;
+        chunks::replace(store, &mut tx, tenant_id, "article", id.as_str(), encoder.id(), &pieces)
+            .await?;
         let detail = json!({"sha256": sha256, "chunks": pieces.len()});
         let object = format!("article:{id}");
         audit::append(store, &mut tx, tenant_id, actor, "article.put", object, detail).await?;

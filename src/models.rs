@@ -138,7 +138,9 @@ pub enum Source {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceParseError {
     /// No such kind of source.
-    #[error("{0:?} is no model source: write folder:/path, pip:package==version or hub:https://address")]
+    #[error(
+        "{0:?} is no model source: write folder:/path, pip:package==version or hub:https://address"
+    )]
     Kind(String),
     /// The package or its version is missing, or has characters that such names don't have.
     #[error("{0:?} names no package and version: write pip:package==version")]
@@ -176,12 +178,16 @@ fn parse_pip(requirement: &str) -> Result<Source, SourceParseError> {
         part.starts_with(|c: char| c.is_ascii_alphanumeric())
             && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-+!".contains(c))
     };
-    let parts = requirement.split_once("==").map(|(package, version)| (package.trim(), version.trim()));
-    let Some((package, version)) = parts.filter(|(package, version)| plain(package) && plain(version)) else {
+    let parts =
+        requirement.split_once("==").map(|(package, version)| (package.trim(), version.trim()));
+    let Some((package, version)) =
+        parts.filter(|(package, version)| plain(package) && plain(version))
+    else {
         return Err(SourceParseError::Package(requirement.to_owned()));
     };
     let wheels = MODELS.iter().flat_map(|model| model.wheels);
-    let known = wheels.into_iter().find(|wheel| wheel.package == package && wheel.version == version);
+    let known =
+        wheels.into_iter().find(|wheel| wheel.package == package && wheel.version == version);
     Ok(Source::Pip {
         package: package.to_owned(),
         version: version.to_owned(),
@@ -190,10 +196,8 @@ fn parse_pip(requirement: &str) -> Result<Source, SourceParseError> {
 }
 
 fn parse_hub(address: &str) -> Result<Source, SourceParseError> {
-    let base_url = Url::parse(address).map_err(|source| SourceParseError::Address {
-        text: address.to_owned(),
-        source,
-    })?;
+    let base_url = Url::parse(address)
+        .map_err(|source| SourceParseError::Address { text: address.to_owned(), source })?;
     match base_url.scheme() {
         "http" | "https" => Ok(Source::Hub { base_url }),
         _ => Err(SourceParseError::Scheme(address.to_owned())),
@@ -398,10 +402,7 @@ struct Python {
 
 impl Default for Python {
     fn default() -> Self {
-        Python {
-            program: "python3".to_owned(),
-            environment: Vec::new(),
-        }
+        Python { program: "python3".to_owned(), environment: Vec::new() }
     }
 }
 
@@ -416,7 +417,7 @@ struct Pull<'a> {
 
 impl Pull<'_> {
     async fn run(mut self, sources: &[Source]) -> Result<(), PullError> {
-        let required = |file: &&ModelFile| file.required;
+        let required = |file: &ModelFile| file.required;
         if !self.missing(self.target).iter().any(|file| file.required) {
             return Ok(());
         }
@@ -425,18 +426,16 @@ impl Pull<'_> {
         let mut attempts = Vec::new();
         for source in sources {
             let outcome = match source {
-                Source::Folder(folder) => self.from_folder(folder).await,
-                Source::Pip {
-                    package,
-                    version,
-                    wheel_sha256,
-                } => self.from_pip(package, version, wheel_sha256.as_deref()).await,
-                Source::Hub { base_url } => self.from_hub(base_url).await,
+                Source::Folder(folder) => self.take_from_folder(folder).await,
+                Source::Pip { package, version, wheel_sha256 } => {
+                    self.take_from_pip(package, version, wheel_sha256.as_deref()).await
+                }
+                Source::Hub { base_url } => self.take_from_hub(base_url).await,
             };
             if let Err(error) = outcome {
                 attempts.push((source.clone(), error));
             }
-            if self.wanted().into_iter().find(|file| required(&file)).is_none() {
+            if self.wanted().into_iter().find(|file| required(file)).is_none() {
                 let placed = self.place();
                 drop(lock);
                 return placed.map_err(|source| self.unwritable(source));
@@ -450,27 +449,28 @@ impl Pull<'_> {
     }
 
     fn unwritable(&self, source: io::Error) -> PullError {
-        PullError::Target {
-            path: self.target.to_owned(),
-            source,
-        }
+        PullError::Target { path: self.target.to_owned(), source }
     }
 
     /// Keeps other processes out; the system gives the lock back however this one ends.
     fn lock(&self) -> Result<File, PullError> {
-        let lock = File::create(self.stage.join("lock")).map_err(|source| self.unwritable(source))?;
+        let lock =
+            File::create(self.stage.join("lock")).map_err(|source| self.unwritable(source))?;
         match lock.try_lock() {
             Ok(()) => Ok(lock),
-            Err(fs::TryLockError::WouldBlock) => Err(PullError::Busy {
-                path: self.target.to_owned(),
-            }),
+            Err(fs::TryLockError::WouldBlock) => {
+                Err(PullError::Busy { path: self.target.to_owned() })
+            }
             Err(fs::TryLockError::Error(source)) => Err(self.unwritable(source)),
         }
     }
 
     fn missing(&self, dir: &Path) -> Vec<&'static ModelFile> {
         let states = inspect(self.model, dir).into_iter();
-        states.filter(|(_, state)| !matches!(state, FileState::Verified)).map(|(file, _)| file).collect()
+        states
+            .filter(|(_, state)| !matches!(state, FileState::Verified))
+            .map(|(file, _)| file)
+            .collect()
     }
 
     /// The files that are neither in the folder nor staged.
@@ -483,10 +483,16 @@ impl Pull<'_> {
     /// Moves what is staged into the folder. The weights, last in the list, come last: without them
     /// nothing takes the folder for a model.
     fn place(&self) -> io::Result<()> {
-        let staged: Vec<_> = self.model.files.iter().filter(|file| self.stage.join(file.name).exists()).collect();
+        let staged: Vec<_> =
+            self.model.files.iter().filter(|file| self.stage.join(file.name).exists()).collect();
         let kept = |file: &&ModelFile| self.target.join(file.name).exists();
         let mut sums = String::new();
-        for file in self.model.files.iter().filter(|file| staged.iter().any(|other| other.name == file.name) || kept(file)) {
+        for file in self
+            .model
+            .files
+            .iter()
+            .filter(|file| staged.iter().any(|other| other.name == file.name) || kept(file))
+        {
             let _ = writeln!(sums, "{}  {}", file.sha256, file.name);
         }
         let staged_sums = self.stage.join("SHA256SUMS");
@@ -498,13 +504,16 @@ impl Pull<'_> {
             fs::rename(path, self.target.join(file.name))?;
         }
         if !self.target.join("NOTICE").exists() {
-            let notice = format!("{} is {}, licensed under {}.\n", self.model.name, self.model.repository, self.model.licence);
+            let notice = format!(
+                "{} is {}, licensed under {}.\n",
+                self.model.name, self.model.repository, self.model.licence
+            );
             fs::write(self.target.join("NOTICE"), notice)?;
         }
         fs::remove_dir_all(&self.stage)
     }
 
-    async fn from_folder(&mut self, folder: &Path) -> Result<(), SourceError> {
+    async fn take_from_folder(&mut self, folder: &Path) -> Result<(), SourceError> {
         for file in self.wanted() {
             let places = [folder.join(file.name), folder.join(self.model.name).join(file.name)];
             match places.iter().find(|path| path.is_file()) {
@@ -520,7 +529,8 @@ impl Pull<'_> {
         let at = |source| io_error(from, source);
         let part = self.part(file);
         let mut input = tokio::fs::File::open(from).await.map_err(at)?;
-        let mut output = tokio::fs::File::create(&part).await.map_err(|source| io_error(&part, source))?;
+        let mut output =
+            tokio::fs::File::create(&part).await.map_err(|source| io_error(&part, source))?;
         let mut buffer = vec![0; 1 << 20];
         let mut done = 0;
         loop {
@@ -536,7 +546,7 @@ impl Pull<'_> {
         self.accept(file)
     }
 
-    async fn from_hub(&mut self, base: &Url) -> Result<(), SourceError> {
+    async fn take_from_hub(&mut self, base: &Url) -> Result<(), SourceError> {
         let client = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(15))
             .read_timeout(Duration::from_secs(60))
@@ -554,7 +564,12 @@ impl Pull<'_> {
     }
 
     /// Downloads one file, from where an earlier download stopped.
-    async fn download(&mut self, client: &reqwest::Client, url: &str, file: &ModelFile) -> Result<(), SourceError> {
+    async fn download(
+        &mut self,
+        client: &reqwest::Client,
+        url: &str,
+        file: &ModelFile,
+    ) -> Result<(), SourceError> {
         let part = self.part(file);
         let at = |source| io_error(&part, source);
         let have = fs::metadata(&part).map_or(0, |data| data.len());
@@ -587,16 +602,28 @@ impl Pull<'_> {
         self.accept(file)
     }
 
-    async fn from_pip(&mut self, package: &str, version: &str, sha256: Option<&str>) -> Result<(), SourceError> {
+    async fn take_from_pip(
+        &mut self,
+        package: &str,
+        version: &str,
+        sha256: Option<&str>,
+    ) -> Result<(), SourceError> {
         let work = self.stage.join("pip");
-        let outcome = self.from_wheel(package, version, sha256, &work).await;
+        let outcome = self.take_from_wheel(package, version, sha256, &work).await;
         // What is of use has been moved out of it.
         let _ = fs::remove_dir_all(&work);
         outcome
     }
 
-    async fn from_wheel(&mut self, package: &str, version: &str, sha256: Option<&str>, work: &Path) -> Result<(), SourceError> {
-        let (wheels, temporary, unpacked) = (work.join("wheels"), work.join("tmp"), work.join("unpacked"));
+    async fn take_from_wheel(
+        &mut self,
+        package: &str,
+        version: &str,
+        sha256: Option<&str>,
+        work: &Path,
+    ) -> Result<(), SourceError> {
+        let (wheels, temporary, unpacked) =
+            (work.join("wheels"), work.join("tmp"), work.join("unpacked"));
         let _ = fs::remove_dir_all(work);
         for dir in [&wheels, &temporary, &unpacked] {
             fs::create_dir_all(dir).map_err(|source| io_error(dir, source))?;
@@ -604,27 +631,61 @@ impl Pull<'_> {
         let requirement = format!("{package}=={version}");
         let wheels_path = wheels.to_string_lossy();
         // Wheels only: a source archive would run its own code to be built.
-        let arguments = ["-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--no-input"];
-        let quiet = ["--disable-pip-version-check", "--progress-bar", "off", "--quiet", "--dest", &wheels_path, &requirement];
-        self.python("pip download", [arguments.as_slice(), quiet.as_slice()].concat(), &temporary, &requirement).await?;
+        let arguments = [
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--no-cache-dir",
+            "--no-input",
+        ];
+        let quiet = [
+            "--disable-pip-version-check",
+            "--progress-bar",
+            "off",
+            "--quiet",
+            "--dest",
+            &wheels_path,
+            &requirement,
+        ];
+        self.python(
+            "pip download",
+            [arguments.as_slice(), quiet.as_slice()].concat(),
+            &temporary,
+            &requirement,
+        )
+        .await?;
 
-        let wheel = list_files(work).into_iter().find(|path| path.extension().is_some_and(|end| end == "whl"));
+        let wheel = list_files(work)
+            .into_iter()
+            .find(|path| path.extension().is_some_and(|end| end == "whl"));
         let wheel = wheel.ok_or_else(|| SourceError::Absent { file: requirement.clone() })?;
         if let Some(expected) = sha256 {
             let found = digest(&wheel).map_err(|source| io_error(&wheel, source))?;
             check(&requirement, found, expected)?;
         }
         let (wheel, into) = (wheel.to_string_lossy(), unpacked.to_string_lossy());
-        self.python("unpacking the wheel", vec!["-m", "zipfile", "-e", &wheel, &into], &temporary, &requirement).await?;
+        self.python(
+            "unpacking the wheel",
+            vec!["-m", "zipfile", "-e", &wheel, &into],
+            &temporary,
+            &requirement,
+        )
+        .await?;
 
         let files = list_files(&unpacked);
         for file in self.wanted() {
             // A wheel has several files of some names; the pinned content decides.
-            let named = files.iter().filter(|path| path.file_name().is_some_and(|name| name == file.name));
-            let found = named.into_iter().find(|path| digest(path).is_ok_and(|found| found == file.sha256));
+            let named =
+                files.iter().filter(|path| path.file_name().is_some_and(|name| name == file.name));
+            let found =
+                named.into_iter().find(|path| digest(path).is_ok_and(|found| found == file.sha256));
             match found {
                 Some(path) => {
-                    fs::rename(path, self.stage.join(file.name)).map_err(|source| io_error(path, source))?;
+                    fs::rename(path, self.stage.join(file.name))
+                        .map_err(|source| io_error(path, source))?;
                     self.report(file.name, file.bytes, Some(file.bytes));
                 }
                 None if file.required => return Err(absent(file)),
@@ -635,7 +696,13 @@ impl Pull<'_> {
     }
 
     /// Runs Python and reports the growth of what it stores in its temporary folder.
-    async fn python(&mut self, step: &'static str, arguments: Vec<&str>, temporary: &Path, what: &str) -> Result<(), SourceError> {
+    async fn python(
+        &mut self,
+        step: &'static str,
+        arguments: Vec<&str>,
+        temporary: &Path,
+        what: &str,
+    ) -> Result<(), SourceError> {
         let child = tokio::process::Command::new(&self.python.program)
             .args(arguments)
             .env("TMPDIR", temporary)
@@ -692,36 +759,23 @@ impl Pull<'_> {
     }
 
     fn report(&mut self, what: &str, done: u64, total: Option<u64>) {
-        (self.progress)(Progress {
-            what: what.to_owned(),
-            done,
-            total,
-        });
+        (self.progress)(Progress { what: what.to_owned(), done, total });
     }
 }
 
 fn absent(file: &ModelFile) -> SourceError {
-    SourceError::Absent {
-        file: file.name.to_owned(),
-    }
+    SourceError::Absent { file: file.name.to_owned() }
 }
 
 fn io_error(path: &Path, source: io::Error) -> SourceError {
-    SourceError::Io {
-        path: path.to_owned(),
-        source,
-    }
+    SourceError::Io { path: path.to_owned(), source }
 }
 
 fn check(file: &str, found: String, expected: &str) -> Result<(), SourceError> {
     if found == expected {
         return Ok(());
     }
-    Err(SourceError::Digest {
-        file: file.to_owned(),
-        found,
-        expected: expected.to_owned(),
-    })
+    Err(SourceError::Digest { file: file.to_owned(), found, expected: expected.to_owned() })
 }
 
 /// SHA-256 of a file in lower-case hexadecimal.

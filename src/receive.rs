@@ -42,7 +42,9 @@ pub fn json(m: NewMessage, ingest: &Ingest) -> Result<Incoming, Refusal> {
         None => None,
         Some(s) => match Micros::parse(s) {
             Some(t) => Some(t),
-            None => return refuse("bad_time", "sent_at: expected RFC 3339, RFC 5322 or an epoch time"),
+            None => {
+                return refuse("bad_time", "sent_at: expected RFC 3339, RFC 5322 or an epoch time");
+            }
         },
     };
     if let Some(b64) = &m.eml_b64 {
@@ -52,7 +54,10 @@ pub fn json(m: NewMessage, ingest: &Ingest) -> Result<Incoming, Refusal> {
         return mime(bytes, m.external_id, m.thread, m.direction, ingest);
     }
     let Some(external_id) = m.external_id.clone().filter(|id| !id.trim().is_empty()) else {
-        return refuse("external_id_missing", "external_id: the channel's own id is needed to find duplicates");
+        return refuse(
+            "external_id_missing",
+            "external_id: the channel's own id is needed to find duplicates",
+        );
     };
     let Some(from) = m.from.as_ref().filter(|f| !f.address.trim().is_empty()) else {
         return refuse("from_missing", "from.address is missing");
@@ -97,7 +102,10 @@ pub fn mime(
         .map_err(|e| Refusal { code: e.code(), detail: e.to_string() })?;
     let external_id = external_id.or(parsed.message_id).unwrap_or_default();
     if external_id.is_empty() || external_id.len() > MAX_ID {
-        return refuse("bad_message_id", format!("the Message-ID is empty or longer than {MAX_ID} bytes"));
+        return refuse(
+            "bad_message_id",
+            format!("the Message-ID is empty or longer than {MAX_ID} bytes"),
+        );
     }
     let sender = parsed.from.map(|a| a.address).unwrap_or_default();
     Ok(Incoming {
@@ -133,9 +141,13 @@ mod tests {
     use super::*;
 
     fn ingest() -> Ingest {
-        crate::config::Config::load(None, &|_| None, &["ingest.own_addresses=us@shop.example".into()])
-            .unwrap()
-            .ingest
+        crate::config::Config::load(
+            None,
+            &|_| None,
+            &["ingest.own_addresses=us@shop.example".into()],
+        )
+        .unwrap()
+        .ingest
     }
 
     fn message(json: serde_json::Value) -> Result<Incoming, Refusal> {
@@ -149,8 +161,14 @@ mod tests {
             (json!({}), "external_id_missing"),
             (json!({"external_id": "1"}), "from_missing"),
             (json!({"external_id": "1", "from": {"address": "secret@x.example"}}), "empty"),
-            (json!({"external_id": "x".repeat(2000), "from": {"address": "secret@x.example"}, "text": "hi"}), "id_too_long"),
-            (json!({"external_id": "1", "from": {"address": "secret@x.example"}, "text": "hi", "sent_at": "soon"}), "bad_time"),
+            (
+                json!({"external_id": "x".repeat(2000), "from": {"address": "secret@x.example"}, "text": "hi"}),
+                "id_too_long",
+            ),
+            (
+                json!({"external_id": "1", "from": {"address": "secret@x.example"}, "text": "hi", "sent_at": "soon"}),
+                "bad_time",
+            ),
             (json!({"eml_b64": "§"}), "bad_base64"),
         ] {
             let e = message(body).unwrap_err();
@@ -163,7 +181,9 @@ mod tests {
     fn mail_from_our_own_address_is_a_reply() {
         use serde_json::json;
         let m = |from: &str| {
-            message(json!({"external_id": "1", "from": {"address": from}, "text": "hi"})).unwrap().direction
+            message(json!({"external_id": "1", "from": {"address": from}, "text": "hi"}))
+                .unwrap()
+                .direction
         };
         assert_eq!(m("a@b.example"), Direction::In);
         assert_eq!(m("US@shop.example"), Direction::Out);

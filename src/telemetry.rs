@@ -10,8 +10,13 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Log, LogFormat};
 
-/// Installs the subscriber; a second call does nothing.
+/// Installs the subscriber and the panic hook; a second call does nothing.
 pub fn init(log: &Log) {
+    // The default hook prints the panic's message, which may quote the text that was at hand.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a bug: panicked");
+    }));
     let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
     // Statements are logged by sqlx at debug with their text only; the parameters never are.
     let base = tracing_subscriber::registry().with(filter);

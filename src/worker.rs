@@ -174,7 +174,8 @@ impl Worker {
             _ => {
                 let wanted = error.retry_after();
                 let attempt = u32::try_from(claim.attempt.max(1) - 1).unwrap_or(0);
-                let after = Backoff::new(self.retry_cap).delay(attempt, wanted, self.store.host.unit());
+                let after =
+                    Backoff::new(self.retry_cap).delay(attempt, wanted, self.store.host.unit());
                 tracing::warn!(error = %error, retry_s = after.as_secs_f32(), "will try again");
                 self.retry(claim, after, &error.to_string()).await
             }

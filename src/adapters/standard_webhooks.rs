@@ -128,7 +128,10 @@ mod tests {
             let (ts, sig) = sign(std::slice::from_ref(secret), "id", NOW, body);
             assert_eq!(verify(&active, "id", &ts, &sig, body, NOW), Ok(()));
             assert_eq!(verify(&active, "id2", &ts, &sig, body, NOW), Err(BadSignature::Mismatch));
-            assert_eq!(verify(&active, "id", &ts, &sig, b"hellO", NOW), Err(BadSignature::Mismatch));
+            assert_eq!(
+                verify(&active, "id", &ts, &sig, b"hellO", NOW),
+                Err(BadSignature::Mismatch)
+            );
         }
         let (ts, sig) = sign(&[c.clone(), a.clone()], "id", NOW, body);
         assert_eq!(verify(&active, "id", &ts, &sig, body, NOW), Ok(()), "rotation");
@@ -144,10 +147,15 @@ mod tests {
             let now = Micros(NOW.0 + off * 1_000_000);
             assert_eq!(verify(&active, "id", &ts, &sig, body, now), want, "{off}");
         }
-        for (ts, sig) in [("", sig.as_str()), ("x", &sig), (&ts, ""), (&ts, "v1,"), (&ts, "v0,AAAA")] {
+        for (ts, sig) in
+            [("", sig.as_str()), ("x", &sig), (&ts, ""), (&ts, "v1,"), (&ts, "v0,AAAA")]
+        {
             assert!(verify(&active, "id", ts, sig, body, NOW).is_err());
         }
         assert_eq!(verify(&[], "id", &ts, &sig, body, NOW), Err(BadSignature::NoSecret));
-        assert_eq!(verify(&["whsec_AA==".into()], "id", &ts, &sig, body, NOW), Err(BadSignature::NoSecret));
+        assert_eq!(
+            verify(&["whsec_AA==".into()], "id", &ts, &sig, body, NOW),
+            Err(BadSignature::NoSecret)
+        );
     }
 }

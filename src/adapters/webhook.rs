@@ -65,7 +65,8 @@ impl Webhook {
         if channel.disabled {
             return refused("the channel is switched off");
         }
-        let Some(url) = channel.settings.url.as_deref().and_then(|u| u.parse::<url::Url>().ok()) else {
+        let Some(url) = channel.settings.url.as_deref().and_then(|u| u.parse::<url::Url>().ok())
+        else {
             return refused("the channel has no valid URL");
         };
         if let Err(e) = ssrf::check(&url, self.allow_private) {
@@ -134,7 +135,8 @@ fn failed(e: &reqwest::Error) -> Delivery {
             why: "could not connect to the endpoint".into(),
         };
     }
-    let why = if e.is_timeout() { "the endpoint did not answer in time" } else { "the connection broke" };
+    let why =
+        if e.is_timeout() { "the endpoint did not answer in time" } else { "the connection broke" };
     Delivery::Unknown { why: why.into() }
 }
 

@@ -23,10 +23,12 @@ use crate::store::audit::Head;
 use crate::store::channel::{self, AdapterKind, Settings};
 use crate::store::engine::Options;
 use crate::store::tenant::{self, Tenant};
-use crate::store::{Db, Store, audit as audit_log, backup as backups, job, key, migrate as schema, user};
+use crate::store::{
+    Db, Store, audit as audit_log, backup as backups, job, key, migrate as schema, user,
+};
 
 /// Scopes that a key may have.
-const SCOPES: [&str; 4] = ["ingest", "read", "review", "knowledge"];
+const SCOPES: [&str; 5] = ["ingest", "read", "review", "knowledge", "mask"];
 
 async fn open(config: &Config, name: &str) -> anyhow::Result<(Store, Tenant)> {
     let store = app::open_store(config).await?;
@@ -117,8 +119,16 @@ pub async fn keys(config: &Config, c: Keys) -> anyhow::Result<ExitCode> {
                 key::create(&store, &mut tx, &t.id, &name, &scopes, owner.as_ref(), ends).await?;
             let object = format!("key:{id}");
             let detail = json!({"scopes": scopes});
-            audit_log::append(&store, &mut tx, &t.id, &Actor::Operator, "key.created", object, detail)
-                .await?;
+            audit_log::append(
+                &store,
+                &mut tx,
+                &t.id,
+                &Actor::Operator,
+                "key.created",
+                object,
+                detail,
+            )
+            .await?;
             tx.commit().await?;
             row(&json!({"id": id, "key": text, "scopes": scopes}));
             say("This key is shown once: keep it now.");
@@ -141,8 +151,16 @@ pub async fn keys(config: &Config, c: Keys) -> anyhow::Result<ExitCode> {
             let mut tx = store.db.begin().await?;
             key::revoke(&store, &mut tx, &t.id, &id).await?;
             let object = format!("key:{id}");
-            audit_log::append(&store, &mut tx, &t.id, &Actor::Operator, "key.revoked", object, json!({}))
-                .await?;
+            audit_log::append(
+                &store,
+                &mut tx,
+                &t.id,
+                &Actor::Operator,
+                "key.revoked",
+                object,
+                json!({}),
+            )
+            .await?;
             tx.commit().await?;
             done(store).await
         }
@@ -192,7 +210,8 @@ pub async fn users(config: &Config, c: Users) -> anyhow::Result<ExitCode> {
             let id = user::put(&store, &mut tx, &t.id, &name, &hash, role).await?;
             let object = format!("user:{id}");
             let detail = json!({"role": role});
-            audit_log::append(&store, &mut tx, &t.id, &Actor::Operator, "user.put", object, detail).await?;
+            audit_log::append(&store, &mut tx, &t.id, &Actor::Operator, "user.put", object, detail)
+                .await?;
             tx.commit().await?;
             row(&json!({"id": id, "name": name, "role": role}));
             done(store).await
@@ -214,8 +233,16 @@ pub async fn users(config: &Config, c: Users) -> anyhow::Result<ExitCode> {
                 .with_context(|| format!("there is no user `{name}`"))?;
             user::disable(&store, &mut tx, &t.id, &u.id).await?;
             let object = format!("user:{}", u.id);
-            audit_log::append(&store, &mut tx, &t.id, &Actor::Operator, "user.disabled", object, json!({}))
-                .await?;
+            audit_log::append(
+                &store,
+                &mut tx,
+                &t.id,
+                &Actor::Operator,
+                "user.disabled",
+                object,
+                json!({}),
+            )
+            .await?;
             tx.commit().await?;
             done(store).await
         }
@@ -300,13 +327,24 @@ pub async fn channels(config: &Config, c: Channels) -> anyhow::Result<ExitCode> 
             let url = url.map(|u| u.to_string());
             let settings = Settings { sender, url, rate, burst };
             let ch =
-                channel::put(&store, &mut tx, &t.id, &name, kind, adapter, &settings, &secrets).await?;
+                channel::put(&store, &mut tx, &t.id, &name, kind, adapter, &settings, &secrets)
+                    .await?;
             let object = format!("channel:{}", ch.id);
             let detail = json!({"kind": kind, "adapter": adapter, "rotated": fresh.is_some()});
-            audit_log::append(&store, &mut tx, &t.id, &Actor::Operator, "channel.put", object, detail)
-                .await?;
+            audit_log::append(
+                &store,
+                &mut tx,
+                &t.id,
+                &Actor::Operator,
+                "channel.put",
+                object,
+                detail,
+            )
+            .await?;
             tx.commit().await?;
-            row(&json!({"id": ch.id, "name": name, "kind": kind, "adapter": adapter, "secret": fresh}));
+            row(
+                &json!({"id": ch.id, "name": name, "kind": kind, "adapter": adapter, "secret": fresh}),
+            );
             if fresh.is_some() {
                 say("This secret is shown once: keep it now.");
             }
@@ -350,7 +388,8 @@ pub async fn audit(config: &Config, c: Audit) -> anyhow::Result<ExitCode> {
             anyhow::Ok(Head { seq: seq.parse()?, hash: hash.to_owned() })
         })
         .collect::<Result<_, _>>()?;
-    let db = Db::open(&Options { exclusive: false, ..Options::new(config.database.url.clone()) }).await?;
+    let db = Db::open(&Options { exclusive: false, ..Options::new(config.database.url.clone()) })
+        .await?;
     let mut conn = db.read().await?;
     let mut good = true;
     for t in tenant::all(&mut conn).await? {
@@ -467,25 +506,40 @@ pub async fn doctor(config: &Config) -> anyhow::Result<ExitCode> {
     };
     let key = &config.security;
     let has_key = !key.master_key.is_empty() || key.master_key_file.exists();
-    say_check("master key", if has_key {
-        Ok("found".into())
-    } else {
-        Err(anyhow::anyhow!("none yet: it is made at the first start ({})", key.master_key_file.display()))
-    });
+    say_check(
+        "master key",
+        if has_key {
+            Ok("found".into())
+        } else {
+            Err(anyhow::anyhow!(
+                "none yet: it is made at the first start ({})",
+                key.master_key_file.display()
+            ))
+        },
+    );
     let options = Options { exclusive: false, ..Options::new(config.database.url.clone()) };
-    say_check("database", async {
-        let db = Db::open(&options).await?;
-        backups::check(&db).await?;
-        db.close().await;
-        anyhow::Ok(format!("{:?}, whole", db.engine()))
-    }
-    .await);
+    say_check(
+        "database",
+        async {
+            let db = Db::open(&options).await?;
+            backups::check(&db).await?;
+            db.close().await;
+            anyhow::Ok(format!("{:?}, whole", db.engine()))
+        }
+        .await,
+    );
     say_check("model", app::encoder(config).map(|e| e.id().to_owned()));
     say_check("taxonomy", app::taxonomy(config).map(|t| format!("{} intents", t.intents().len())));
-    say_check("address", match std::net::TcpListener::bind(config.server.listen) {
-        Ok(_) => Ok(format!("{} is free", config.server.listen)),
-        Err(e) => Err(anyhow::anyhow!("{}: {e} (is the service running already?)", config.server.listen)),
-    });
+    say_check(
+        "address",
+        match std::net::TcpListener::bind(config.server.listen) {
+            Ok(_) => Ok(format!("{} is free", config.server.listen)),
+            Err(e) => Err(anyhow::anyhow!(
+                "{}: {e} (is the service running already?)",
+                config.server.listen
+            )),
+        },
+    );
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -526,13 +580,17 @@ pub async fn restore(config: &Config, a: RestoreArgs) -> anyhow::Result<ExitCode
     backups::check(&copy).await.context("the backup is damaged")?;
     copy.close().await;
     let here = Db::open(&Options::new(config.database.url.clone())).await?;
-    let file = here.file().context("restore works on SQLite; for PostgreSQL use pg_restore")?.to_owned();
+    let file =
+        here.file().context("restore works on SQLite; for PostgreSQL use pg_restore")?.to_owned();
     let mut conn = here.read().await?;
     let used = tenant::all(&mut conn).await.is_ok_and(|t| !t.is_empty());
     drop(conn);
     here.close().await;
     if used && !a.force {
-        anyhow::bail!("{} holds data: add --force to replace it (it is kept beside)", file.display());
+        anyhow::bail!(
+            "{} holds data: add --force to replace it (it is kept beside)",
+            file.display()
+        );
     }
     let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", file.display()));
     let fresh = beside(".restoring");
@@ -545,7 +603,8 @@ pub async fn restore(config: &Config, a: RestoreArgs) -> anyhow::Result<ExitCode
         let _ = std::fs::remove_file(beside(suffix));
     }
     std::fs::rename(&fresh, &file)?;
-    let db = Db::open(&Options { exclusive: false, ..Options::new(config.database.url.clone()) }).await?;
+    let db = Db::open(&Options { exclusive: false, ..Options::new(config.database.url.clone()) })
+        .await?;
     schema::run(&db, None).await?;
     db.close().await;
     row(&json!({"restored": file}));

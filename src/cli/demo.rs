@@ -123,7 +123,17 @@ async fn prepare(store: &Store, t: &Tenant) -> anyhow::Result<Option<Setup>> {
     for (slug, kind, sender) in kinds {
         let s = Settings { sender: sender.into(), ..Settings::default() };
         let secrets = [mail_secret.clone()];
-        channel::put(store, &mut tx, &t.id, &slug.parse()?, kind, AdapterKind::Sandbox, &s, &secrets).await?;
+        channel::put(
+            store,
+            &mut tx,
+            &t.id,
+            &slug.parse()?,
+            kind,
+            AdapterKind::Sandbox,
+            &s,
+            &secrets,
+        )
+        .await?;
     }
     let scopes = ["ingest", "read", "knowledge"].map(str::to_owned);
     let ends = Micros(store.host.now().0 + 3_600_000_000);
@@ -139,7 +149,8 @@ async fn load(base: &str, s: &Setup, fixtures: &std::path::Path) -> anyhow::Resu
     kb::collect(&fixtures.join("knowledge"), &mut files)?;
     for f in &files {
         let name = f.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let body = json!({"source": name, "text": std::fs::read_to_string(f)?, "format": "markdown"});
+        let body =
+            json!({"source": name, "text": std::fs::read_to_string(f)?, "format": "markdown"});
         let url = format!("{base}/v1/knowledge");
         good(client.post(&url).bearer_auth(&s.api_key).json(&body).send().await?, &name).await?;
     }
@@ -150,7 +161,12 @@ async fn load(base: &str, s: &Setup, fixtures: &std::path::Path) -> anyhow::Resu
 }
 
 /// Mail comes in by the signed webhook, oldest first.
-async fn mails(client: &reqwest::Client, base: &str, s: &Setup, fixtures: &std::path::Path) -> anyhow::Result<u64> {
+async fn mails(
+    client: &reqwest::Client,
+    base: &str,
+    s: &Setup,
+    fixtures: &std::path::Path,
+) -> anyhow::Result<u64> {
     let dir = fixtures.join("inbox/mail");
     let mut files: Vec<PathBuf> = std::fs::read_dir(&dir)
         .with_context(|| dir.display().to_string())?
@@ -161,7 +177,8 @@ async fn mails(client: &reqwest::Client, base: &str, s: &Setup, fixtures: &std::
     for f in &files {
         let eml = std::fs::read(f)?;
         let id = format!("demo-{}", Digest::of(&eml).short());
-        let body = json!({"type": "message.created", "data": {"eml_b64": STANDARD.encode(&eml)}}).to_string();
+        let body = json!({"type": "message.created", "data": {"eml_b64": STANDARD.encode(&eml)}})
+            .to_string();
         let secrets = [s.mail_secret.clone()];
         let (at, signature) = standard_webhooks::sign(&secrets, &id, System.now(), body.as_bytes());
         let answer = client
@@ -178,7 +195,12 @@ async fn mails(client: &reqwest::Client, base: &str, s: &Setup, fixtures: &std::
 }
 
 /// The other channels come in by the API.
-async fn lines(client: &reqwest::Client, base: &str, s: &Setup, fixtures: &std::path::Path) -> anyhow::Result<u64> {
+async fn lines(
+    client: &reqwest::Client,
+    base: &str,
+    s: &Setup,
+    fixtures: &std::path::Path,
+) -> anyhow::Result<u64> {
     let text = std::fs::read_to_string(fixtures.join("inbox/messages.jsonl"))?;
     let mut n = 0;
     for line in text.lines().filter(|l| !l.trim().is_empty()) {

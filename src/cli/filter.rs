@@ -167,29 +167,3 @@ pub fn maybe<'a>(r: &'a Record, field: &str) -> Result<Option<&'a str>, String> 
         Some(_) => Err(format!("`{field}` must be a string")),
     }
 }
-
-/// Byte offsets as code points: every interface counts those. Offsets must rise.
-#[derive(Debug)]
-pub struct CodePoints<'t> {
-    text: &'t str,
-    byte: usize,
-    point: usize,
-}
-
-impl<'t> CodePoints<'t> {
-    /// At the text's beginning.
-    pub fn new(text: &'t str) -> Self {
-        Self { text, byte: 0, point: 0 }
-    }
-
-    /// The code point at a byte offset; going back starts anew.
-    pub fn at(&mut self, byte: usize) -> usize {
-        if byte < self.byte {
-            (self.byte, self.point) = (0, 0);
-        }
-        let slice = self.text.get(self.byte..byte).unwrap_or_default();
-        self.point += slice.chars().count();
-        self.byte = byte;
-        self.point
-    }
-}

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::filter::{CodePoints, Record, maybe, run, text};
+use super::filter::{Record, maybe, run, text};
 use crate::adapters::embedded_index::EmbeddedIndex;
 use crate::adapters::extractive::Extractive;
 use crate::app;
@@ -21,11 +21,13 @@ use crate::domain::masking::{
     Entity, MaskedText, Numbering, Outbound, PublicText, RenderedText, ValueHash, VaultId, VaultKey,
 };
 use crate::domain::message::{ChannelKind, Direction};
+use crate::domain::offsets::CodePoints;
 use crate::domain::triage::{LanguageCode, SentimentLabel};
 use crate::nlp::chunk::{self, ChunkOptions};
+use crate::nlp::detect::Detector;
 use crate::nlp::encoder::Embed;
 use crate::nlp::heads::Input;
-use crate::nlp::mask::{Finding, Hints, Masker, MaskerConfig};
+use crate::nlp::mask::Hints;
 use crate::pipeline::normalise::{self, MimeLimits};
 use crate::pipeline::understand::{auto_word, mime_limits};
 use crate::ports::{
@@ -37,7 +39,7 @@ use crate::ports::{
 #[derive(Args, Debug)]
 pub struct Io {
     /// A file instead of standard input.
-    input: Option<PathBuf>,
+    pub(super) input: Option<PathBuf>,
 }
 
 type Answer = Result<Record, String>;
@@ -98,178 +100,6 @@ fn parse_one(mut r: Record, limits: &MimeLimits) -> Answer {
     ];
     out.extend(fields.map(|(k, v)| (k.to_owned(), v)));
     Ok(out)
-}
-
-/// Options of `mask`.
-#[derive(Args, Debug)]
-pub struct MaskArgs {
-    #[command(flatten)]
-    io: Io,
-    /// Only these types (as EMAIL_ADDRESS,PHONE_NUMBER).
-    #[arg(long, value_delimiter = ',')]
-    entities: Vec<String>,
-    /// Spans below this score stay (default: mask.min_score of the configuration).
-    #[arg(long)]
-    min_score: Option<f32>,
-    /// Leave names alone.
-    #[arg(long)]
-    no_names: bool,
-    /// Say which recognizer found each span and why.
-    #[arg(long)]
-    explain: bool,
-}
-
-fn entities(names: impl IntoIterator<Item = impl AsRef<str>>) -> Result<BTreeSet<Entity>, String> {
-    names.into_iter().map(|n| n.as_ref().parse::<Entity>().map_err(|e| e.to_string())).collect()
-}
-
-/// The vault of one run: numbers are stable within a line's `thread`, or within the line.
-#[derive(Default)]
-struct Vaults {
-    threads: HashMap<String, (Numbering, HashMap<String, VaultId>)>,
-    next: u64,
-}
-
-/// `mask`: `{id, text, thread?, language?, entities?}`.
-pub fn mask(config: &Config, a: &MaskArgs) -> anyhow::Result<ExitCode> {
-    let only = if a.entities.is_empty() {
-        None
-    } else {
-        Some(entities(&a.entities).map_err(anyhow::Error::msg)?)
-    };
-    let masker = Masker::new(MaskerConfig {
-        entities: only,
-        min_score: a.min_score.unwrap_or(config.mask.min_score),
-        default_regions: config.mask.phone_regions.clone(),
-        names: !a.no_names,
-    })?;
-    let mut vaults = Vaults::default();
-    run(a.io.input.as_deref(), |records| {
-        each(records, |r| mask_one(r, &masker, &mut vaults, a.explain))
-    })
-}
-
-fn mask_one(mut r: Record, masker: &Masker, vaults: &mut Vaults, explain: bool) -> Answer {
-    let only = match r.get("entities") {
-        None | Some(Value::Null) => None,
-        Some(Value::Array(a)) => {
-            let names: Option<Vec<&str>> = a.iter().map(Value::as_str).collect();
-            Some(entities(names.ok_or("`entities` must be a list of names")?)?)
-        }
-        Some(_) => return Err("`entities` must be a list of names".to_owned()),
-    };
-    let source = text(&r, "text")?.to_owned();
-    let language = maybe(&r, "language")?;
-    let hints = Hints { language, entities: only.as_ref(), ..Hints::default() };
-    let found = masker.explain(&source, &hints);
-    let thread = maybe(&r, "thread")?.map(str::to_owned);
-    let mut fresh = (Numbering::new(), HashMap::new());
-    let (numbering, ids) = match &thread {
-        Some(t) => {
-            let v = vaults.threads.entry(t.clone()).or_default();
-            (&mut v.0, &mut v.1)
-        }
-        None => (&mut fresh.0, &mut fresh.1),
-    };
-    let next = &mut vaults.next;
-    let spans: Vec<_> = found.iter().map(|f| f.span.clone()).collect();
-    let mut mint = |e: &Entity, normalised: &str, _: &str| {
-        let key = format!("{}|{normalised}", e.as_str());
-        if let Some(id) = ids.get(&key) {
-            return *id;
-        }
-        *next += 1;
-        let id = VaultId::from_u64(*next);
-        numbering.add(VaultKey {
-            id,
-            entity: e.clone(),
-            value: ValueHash::new(key.as_bytes().to_vec()),
-        });
-        ids.insert(key, id);
-        id
-    };
-    let masked = MaskedText::apply(&source, &spans, &|e, s| masker.normalise(e, s), &mut mint)
-        .map_err(|e| e.to_string())?;
-    let rendered = masked.text.render(numbering).into_string();
-    let mut points = CodePoints::new(&source);
-    let rows: Vec<Value> = found
-        .iter()
-        .zip(&masked.spans)
-        .map(|(f, m)| span_row(f, m.vault_id, numbering, &mut points, &source, explain))
-        .collect();
-    r.remove("text");
-    r.insert("masked".to_owned(), json!(rendered));
-    r.insert("spans".to_owned(), json!(rows));
-    Ok(r)
-}
-
-fn span_row(
-    f: &Finding,
-    id: VaultId,
-    numbering: &Numbering,
-    points: &mut CodePoints<'_>,
-    source: &str,
-    explain: bool,
-) -> Value {
-    let s = &f.span;
-    let mut row = json!({
-        "type": s.entity.as_str(),
-        "start": points.at(s.start),
-        "end": points.at(s.end),
-        "score": (f64::from(s.score) * 1000.0).round() / 1000.0,
-        "recognizer": s.recognizer,
-        "placeholder": numbering.placeholder(&id).map(ToString::to_string),
-        "text": &source[s.start..s.end],
-    });
-    if explain && let Some(o) = row.as_object_mut() {
-        o.insert("base_score".into(), json!(f.base_score));
-        o.insert("context".into(), json!(f.context));
-        o.insert("validator".into(), json!(f.validator));
-    }
-    row
-}
-
-/// `unmask`: `{id, masked, spans}` as `mask` printed them; gives `text`.
-pub fn unmask(io: &Io) -> anyhow::Result<ExitCode> {
-    run(io.input.as_deref(), |records| each(records, unmask_one))
-}
-
-fn unmask_one(mut r: Record) -> Answer {
-    let masked = text(&r, "masked")?;
-    let spans = match r.get("spans") {
-        Some(Value::Array(a)) => a,
-        _ => return Err("`spans` is missing: unmask needs what mask printed".to_owned()),
-    };
-    let mut out = String::with_capacity(masked.len());
-    let mut rest = masked;
-    for (i, s) in spans.iter().enumerate() {
-        let field = |name: &str| {
-            s.get(name).and_then(Value::as_str).ok_or(format!("span {}: `{name}` is missing", i + 1))
-        };
-        let (placeholder, surface) = (field("placeholder")?, field("text")?);
-        let at = rest
-            .find(placeholder)
-            .ok_or(format!("span {}: {placeholder} does not follow in `masked`", i + 1))?;
-        out.push_str(&unescape(&rest[..at]));
-        out.push_str(surface);
-        rest = &rest[at + placeholder.len()..];
-    }
-    out.push_str(&unescape(rest));
-    r.remove("masked");
-    r.remove("spans");
-    r.insert("text".to_owned(), json!(out));
-    Ok(r)
-}
-
-/// Undoes the escapes that rendering puts into look-alikes.
-fn unescape(literal: &str) -> String {
-    crate::domain::masking::restore(
-        literal,
-        &Numbering::new(),
-        &|_| None,
-        crate::domain::masking::RestorePolicy::Reveal,
-    )
-    .text
 }
 
 /// `chunk`: `{id, text}`.
@@ -382,8 +212,11 @@ pub fn classify(config: &Config, a: &ClassifyArgs) -> anyhow::Result<ExitCode> {
                 .map(|r| {
                     let history = history(r)?;
                     let turns: Vec<&str> = history.iter().map(|(_, t)| t.as_str()).collect();
-                    let input =
-                        Input { subject: maybe(r, "subject")?, text: text(r, "text")?, history: &turns };
+                    let input = Input {
+                        subject: maybe(r, "subject")?,
+                        text: text(r, "text")?,
+                        history: &turns,
+                    };
                     // Sentence by sentence too: an order to the model hides inside an honest letter.
                     let analysis = triage
                         .read(&input, &*encoder)
@@ -467,7 +300,8 @@ pub fn search(config: &Config, a: &SearchArgs) -> anyhow::Result<ExitCode> {
                 .zip(texts)
                 .zip(encoded)
                 .map(|((r, t), e)| {
-                    let hits = futures::executor::block_on(corpus.find(t, e.embedding, a.k, a.mode))?;
+                    let hits =
+                        futures::executor::block_on(corpus.find(t, e.embedding, a.k, a.mode))?;
                     let mut r = r.clone();
                     r.remove("text");
                     r.remove("subject");
@@ -483,7 +317,8 @@ async fn read_corpus(a: &SearchArgs, encoder: &dyn Embed) -> anyhow::Result<Corp
     let file = std::fs::read_to_string(&a.corpus)
         .map_err(|e| anyhow::anyhow!("{}: {e}", a.corpus.display()))?;
     let tenant = TenantId::from_uuid(uuid::Uuid::nil());
-    let mut c = Corpus { index: EmbeddedIndex::new(encoder.dims()), tenant, places: HashMap::new() };
+    let mut c =
+        Corpus { index: EmbeddedIndex::new(encoder.dims()), tenant, places: HashMap::new() };
     let mut seq = 0;
     for (n, line) in file.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
         let at = |e: String| anyhow::anyhow!("{} line {}: {e}", a.corpus.display(), n + 1);
@@ -559,10 +394,10 @@ pub fn draft(config: &Config, io: &Io) -> anyhow::Result<ExitCode> {
     let encoder = app::encoder(config)?;
     let triage = app::triage(config, &*encoder)?;
     let drafter = Extractive::new(encoder.clone());
-    let masker = app::masker(config)?;
+    let detector = app::detector(config, None, Some(encoder.clone()))?;
     run(io.input.as_deref(), |records| {
         each(records, |r| {
-            let request = draft_request(&r, &masker, &*encoder, &triage)?;
+            let request = draft_request(&r, &detector, &*encoder, &triage)?;
             let chat = ChatRequest { draft: request, prompt: None };
             let outcome =
                 futures::executor::block_on(drafter.draft(&chat)).map_err(|e| e.to_string())?;
@@ -598,17 +433,17 @@ fn draft_row(mut r: Record, outcome: DraftOutcome) -> Record {
 /// Whatever goes to a drafter is masked first, here as in the service.
 fn draft_request(
     r: &Record,
-    masker: &Masker,
+    detector: &Detector,
     encoder: &dyn Embed,
     triage: &crate::nlp::heads::Triage,
 ) -> Result<DraftRequest, String> {
     let body = text(r, "text")?;
     let mut vault = LineVault::default();
-    let message = vault.mask(masker, body)?;
-    let subject = maybe(r, "subject")?.map(|s| vault.mask(masker, s)).transpose()?;
+    let message = vault.mask(detector, body)?;
+    let subject = maybe(r, "subject")?.map(|s| vault.mask(detector, s)).transpose()?;
     let mut turns = Vec::new();
     for (direction, t) in history(r)? {
-        turns.push((direction, vault.mask(masker, &t)?));
+        turns.push((direction, vault.mask(detector, &t)?));
     }
     let words = message.as_words();
     let encoding = encoder.embed(&[words.as_str()]).pop().ok_or("no embedding")?;
@@ -690,8 +525,10 @@ struct LineVault {
 }
 
 impl LineVault {
-    fn mask(&mut self, masker: &Masker, source: &str) -> Result<MaskedText, String> {
-        let spans = masker.find(source, None);
+    fn mask(&mut self, detector: &Detector, source: &str) -> Result<MaskedText, String> {
+        let masker = detector.masker();
+        let found = detector.explain(source, &Hints::default());
+        let spans: Vec<_> = found.into_iter().map(|f| f.span).collect();
         let (numbering, ids) = (&mut self.numbering, &mut self.ids);
         let mut mint = |e: &Entity, normalised: &str, _: &str| {
             let key = format!("{}|{normalised}", e.as_str());
@@ -708,4 +545,3 @@ impl LineVault {
             .map_err(|e| e.to_string())
     }
 }
-

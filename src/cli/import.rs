@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use super::{out, say};
 use crate::app;
 use crate::config::Config;
+use crate::domain::approval::Digest;
 use crate::domain::audit::Actor;
 use crate::domain::ids::{Slug, TenantId};
-use crate::domain::approval::Digest;
 use crate::domain::message::{ChannelKind, Direction, Incoming, NewMessage, Raw, SAME_ID_MARK};
 use crate::intake::{Accepted, Intake, Request};
 use crate::lifecycle::Lifecycle;
@@ -121,11 +121,14 @@ pub async fn run(config: &Config, a: Args) -> anyhow::Result<ExitCode> {
 
 fn progress(source: &Path) -> ProgressBar {
     let bar = ProgressBar::new_spinner();
-    let style = ProgressStyle::with_template("{spinner} {pos} messages  {per_sec}  {elapsed}  {msg}");
+    let style =
+        ProgressStyle::with_template("{spinner} {pos} messages  {per_sec}  {elapsed}  {msg}");
     if let Ok(s) = style {
         bar.set_style(s);
     }
-    bar.set_message(source.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default());
+    bar.set_message(
+        source.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+    );
     bar
 }
 
@@ -247,7 +250,8 @@ impl MboxItems {
             }
         }
         let name = format!("message {}", self.number);
-        let body = if too_large { Err(format!("larger than {MAX_MESSAGE} bytes")) } else { Ok(body) };
+        let body =
+            if too_large { Err(format!("larger than {MAX_MESSAGE} bytes")) } else { Ok(body) };
         Ok(Some(Item { name, body }))
     }
 }
@@ -399,12 +403,8 @@ impl Local {
 
     async fn insert(&self, incoming: Incoming) -> anyhow::Result<Receipt> {
         let message = receive::prepare(&self.store, &self.tenant, &self.channel, incoming)?;
-        let request = Request {
-            tenant: self.tenant.clone(),
-            message,
-            actor: Actor::Operator,
-            webhook: None,
-        };
+        let request =
+            Request { tenant: self.tenant.clone(), message, actor: Actor::Operator, webhook: None };
         match self.intake.accept(request).await? {
             Accepted::Message(receipt) => Ok(receipt),
             Accepted::WebhookDiffers => anyhow::bail!("an import is no webhook"),

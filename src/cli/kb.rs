@@ -115,10 +115,14 @@ fn jsonl(body: &str) -> anyhow::Result<Vec<(String, String)>> {
     let mut rows = Vec::new();
     for (i, line) in body.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
         let v: Value = serde_json::from_str(line).with_context(|| format!("line {}", i + 1))?;
-        let s = |names: [&str; 2]| names.iter().find_map(|n| v.get(*n)?.as_str().map(str::to_owned));
+        let s =
+            |names: [&str; 2]| names.iter().find_map(|n| v.get(*n)?.as_str().map(str::to_owned));
         match (s(["question", "title"]), s(["answer", "text"])) {
             (Some(q), Some(a)) => rows.push((q, a)),
-            _ => anyhow::bail!("line {}: expected `question` and `answer` (or `title` and `text`)", i + 1),
+            _ => anyhow::bail!(
+                "line {}: expected `question` and `answer` (or `title` and `text`)",
+                i + 1
+            ),
         }
     }
     Ok(rows)
@@ -144,8 +148,12 @@ mod tests {
 
     #[test]
     fn csv_with_quotes_commas_and_line_breaks() {
-        let rows = csv("question,answer\n\"Why, oh \"\"why\"\"?\",\"Because\nof it\"\r\nb,c\n").unwrap();
-        assert_eq!(rows, [("Why, oh \"why\"?".into(), "Because\nof it".into()), ("b".into(), "c".into())]);
+        let rows =
+            csv("question,answer\n\"Why, oh \"\"why\"\"?\",\"Because\nof it\"\r\nb,c\n").unwrap();
+        assert_eq!(
+            rows,
+            [("Why, oh \"why\"?".into(), "Because\nof it".into()), ("b".into(), "c".into())]
+        );
         assert!(csv("q,a\nonly\n").is_err());
     }
 }

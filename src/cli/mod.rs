@@ -3,11 +3,14 @@
 
 mod admin;
 mod demo;
+mod eval;
 mod filter;
 mod filters;
 mod import;
 mod kb;
+mod mask;
 mod serve;
+mod train;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,7 +45,7 @@ enum Command {
     /// Split messages into visible text, quoted history and signature (JSON Lines).
     Parse(filters::Io),
     /// Mask personal data (JSON Lines).
-    Mask(filters::MaskArgs),
+    Mask(mask::MaskArgs),
     /// The inverse of mask: put values back by the line's spans (JSON Lines).
     Unmask(filters::Io),
     /// Cut texts into chunks (JSON Lines).
@@ -55,6 +58,12 @@ enum Command {
     Search(filters::SearchArgs),
     /// Draft answers from passages (JSON Lines).
     Draft(filters::Io),
+    /// Measure on labelled data.
+    #[command(subcommand)]
+    Eval(eval::Command),
+    /// Fit a head and write it to a file.
+    #[command(subcommand)]
+    Train(train::Command),
     /// Import mail or JSON Lines: mbox, Maildir, .eml, .jsonl.
     Import(import::Args),
     /// The knowledge base.
@@ -121,13 +130,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     telemetry::init(&config.log);
     let quiet = match cli.command {
         Command::Parse(a) => return filters::parse(&config, &a),
-        Command::Mask(a) => return filters::mask(&config, &a),
-        Command::Unmask(a) => return filters::unmask(&a),
+        Command::Mask(a) => return mask::mask(&config, &a),
+        Command::Unmask(a) => return mask::unmask(&a),
         Command::Chunk(a) => return filters::chunk(&a),
         Command::Embed(a) => return filters::embed(&config, &a),
         Command::Classify(a) => return filters::classify(&config, &a),
         Command::Search(a) => return filters::search(&config, &a),
         Command::Draft(a) => return filters::draft(&config, &a),
+        Command::Train(c) => return train::run(&config, c),
+        Command::Eval(c) => return eval::run(&config, c),
         Command::Config => {
             out(crate::config::DEFAULT.trim_end());
             return Ok(ExitCode::SUCCESS);

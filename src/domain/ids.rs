@@ -220,9 +220,7 @@ impl Micros {
 
     /// RFC 3339 in UTC with milliseconds; an empty string outside the calendar's range.
     pub fn rfc3339(self) -> String {
-        jiff::Timestamp::from_microsecond(self.0)
-            .map(|t| format!("{t:.3}"))
-            .unwrap_or_default()
+        jiff::Timestamp::from_microsecond(self.0).map(|t| format!("{t:.3}")).unwrap_or_default()
     }
 
     /// Reads RFC 3339 / ISO 8601 (`2026-11-22T10:00:00.000+0100` too; a date or time without a
@@ -248,7 +246,8 @@ impl Micros {
         if let Ok(t) = zoned.and_then(|b| b.to_timestamp()) {
             return Some(Self(t.as_microsecond()));
         }
-        let utc = s.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        let utc =
+            s.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
         Some(Self(utc.timestamp().as_microsecond()))
     }
 }
@@ -272,7 +271,10 @@ mod tests {
             assert_eq!(Micros::parse(s), Some(want), "{s}");
         }
         assert_eq!(want.rfc3339(), "2025-11-22T10:00:00.000Z");
-        assert_eq!(Micros::parse("2025-11-22").map(Micros::rfc3339).as_deref(), Some("2025-11-22T00:00:00.000Z"));
+        assert_eq!(
+            Micros::parse("2025-11-22").map(Micros::rfc3339).as_deref(),
+            Some("2025-11-22T00:00:00.000Z")
+        );
         assert_eq!(Micros::parse("yesterday"), None);
     }
 

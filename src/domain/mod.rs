@@ -8,6 +8,7 @@ pub mod draft;
 pub mod ids;
 pub mod masking;
 pub mod message;
+pub mod offsets;
 pub mod retry;
 pub mod review;
 pub mod segments;

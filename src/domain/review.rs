@@ -140,10 +140,9 @@ impl State {
             (S::NoMatch | S::Pending | S::Escalated, E::Reject) => S::Rejected,
             (S::NoMatch | S::Pending, E::Escalate) => S::Escalated,
             (s @ (S::NoMatch | S::Pending | S::Escalated), E::Park) => s,
-            (
-                S::NoMatch | S::Pending | S::Approved | S::Held | S::Escalated,
-                E::Supersede,
-            ) => S::Superseded,
+            (S::NoMatch | S::Pending | S::Approved | S::Held | S::Escalated, E::Supersede) => {
+                S::Superseded
+            }
             (S::Approved | S::Held, E::Begin) => S::Sending,
             (S::Sending | S::Unknown, E::Receipt) => S::Sent,
             (S::Sending | S::Unknown | S::Approved | S::Held, E::Refuse) => S::Failed,

@@ -193,7 +193,12 @@ impl OptionalFromRequestParts<App> for Person {
 ///
 /// # Errors
 /// 403.
-pub fn same_site(app: &App, headers: &HeaderMap, expected: &str, given: &str) -> Result<(), Problem> {
+pub fn same_site(
+    app: &App,
+    headers: &HeaderMap,
+    expected: &str,
+    given: &str,
+) -> Result<(), Problem> {
     use subtle::ConstantTimeEq as _;
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
     let site = text("sec-fetch-site").is_none_or(|s| s == "same-origin" || s == "none");

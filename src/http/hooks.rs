@@ -41,8 +41,11 @@ pub async fn receive(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let unauthorized = || {
-        Problem::new(StatusCode::UNAUTHORIZED, "bad_signature",
-            "no such channel, or the signature doesn't stand")
+        Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "bad_signature",
+            "no such channel, or the signature doesn't stand",
+        )
     };
     let (tenant, channel) = find(&app, &path).await?.ok_or_else(unauthorized)?;
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -73,8 +76,11 @@ pub async fn receive(
         "message.edited" | "message.deleted" => {
             change(&app, &tenant, &channel, p, &webhook_id, &body).await
         }
-        _ => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_type",
-            "type: expected message.created, message.edited, message.deleted or reply.sent")),
+        _ => Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "unknown_type",
+            "type: expected message.created, message.edited, message.deleted or reply.sent",
+        )),
     }
 }
 
@@ -87,7 +93,10 @@ const REMEMBERED: usize = 1000;
 /// The channels that deliveries came in on lately, by path: under load the database is asked once a
 /// second, not once a delivery. Paths that lead nowhere aren't remembered.
 #[derive(Default)]
-pub struct Doors(Mutex<HashMap<String, (TenantId, Arc<Channel>, Micros)>>);
+pub struct Doors(Mutex<HashMap<String, Door>>);
+
+/// Whose channel it is, and when it was read.
+type Door = (TenantId, Arc<Channel>, Micros);
 
 impl Doors {
     fn get(&self, path: &str, now: Micros) -> Option<(TenantId, Arc<Channel>)> {
@@ -155,8 +164,11 @@ async fn change(
     let kind = p.kind.clone();
     match seen {
         Seen::Differs => {
-            return Err(Problem::new(StatusCode::CONFLICT, "webhook_conflict",
-                "this webhook-id was delivered before with another body"));
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "webhook_conflict",
+                "this webhook-id was delivered before with another body",
+            ));
         }
         Seen::Again => {}
         Seen::New if p.kind == "message.deleted" => {

@@ -20,23 +20,39 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
     let write = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let key = request.headers().get("idempotency-key").cloned();
     match key {
-        Some(key) if write => guarded(app, &key, request, next).await.unwrap_or_else(IntoResponse::into_response),
+        Some(key) if write => {
+            guarded(app, &key, request, next).await.unwrap_or_else(IntoResponse::into_response)
+        }
         _ => next.run(request).await,
     }
 }
 
-async fn guarded(app: App, key: &HeaderValue, request: Request, next: Next) -> Result<Response, Problem> {
+async fn guarded(
+    app: App,
+    key: &HeaderValue,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let key = key
         .to_str()
         .ok()
         .filter(|k| !k.is_empty() && k.len() <= MAX_KEY)
-        .ok_or_else(|| Problem::bad_request("bad_idempotency_key", "Idempotency-Key: 1 to 255 visible characters"))?
+        .ok_or_else(|| {
+            Problem::bad_request(
+                "bad_idempotency_key",
+                "Idempotency-Key: 1 to 255 visible characters",
+            )
+        })?
         .to_owned();
     let (mut parts, body) = request.into_parts();
     let caller = Caller::from_request_parts(&mut parts, &app).await?;
     let limit = app.config.server.body_limit_mib * 1024 * 1024;
     let bytes = axum::body::to_bytes(body, limit).await.map_err(|_| {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("the body is larger than {limit} bytes or did not arrive"))
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            format!("the body is larger than {limit} bytes or did not arrive"),
+        )
     })?;
     let what = [
         caller.0.id.as_str().as_bytes(),
@@ -50,12 +66,19 @@ async fn guarded(app: App, key: &HeaderValue, request: Request, next: Next) -> R
     match idempotency::claim(&app.store, &tenant, &key, hash.as_str()).await? {
         Known::Fresh => {}
         Known::Running => {
-            return Err(Problem::new(StatusCode::CONFLICT, "idempotency_running",
-                "the first request with this key is still running").retry_after(1));
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "idempotency_running",
+                "the first request with this key is still running",
+            )
+            .retry_after(1));
         }
         Known::Differs => {
-            return Err(Problem::new(StatusCode::CONFLICT, "idempotency_key_reused",
-                "this key was used for another request"));
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "idempotency_key_reused",
+                "this key was used for another request",
+            ));
         }
         Known::Done(status, body) => return Ok(replay(status, body)),
     }

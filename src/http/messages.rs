@@ -24,7 +24,11 @@ use crate::store::message::{self, Message, Receipt};
 use crate::store::{self, Store};
 
 /// `POST /v1/messages`.
-pub async fn create(State(app): State<App>, caller: Caller, body: Bytes) -> Result<Response, Problem> {
+pub async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<Response, Problem> {
     caller.need("ingest")?;
     let m: NewMessage = read_json(&body)?;
     let channel = named(&app, caller.tenant(), m.channel.as_deref()).await?;
@@ -37,7 +41,11 @@ pub async fn create(State(app): State<App>, caller: Caller, body: Bytes) -> Resu
 /// 422 when there is none of that name.
 pub async fn named(app: &App, tenant: &TenantId, slug: Option<&str>) -> Result<Channel, Problem> {
     let unknown = || {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_channel", "there is no channel of this name")
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "unknown_channel",
+            "there is no channel of this name",
+        )
     };
     let slug: Slug = slug.and_then(|s| s.parse().ok()).ok_or_else(unknown)?;
     let mut c = app.store.db.read().await?;
@@ -63,12 +71,18 @@ pub async fn take(
     let prepared = receive::prepare(&app.store, tenant, channel, incoming)?;
     let request = Request { tenant: tenant.clone(), message: prepared, actor, webhook };
     match app.intake.accept(request).await? {
-        Accepted::WebhookDiffers => Err(Problem::new(StatusCode::CONFLICT, "webhook_conflict",
-            "this webhook-id was delivered before with another body")),
+        Accepted::WebhookDiffers => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "webhook_conflict",
+            "this webhook-id was delivered before with another body",
+        )),
         Accepted::Message(Receipt::New(id)) => Ok(answer(StatusCode::ACCEPTED, &id, "received")),
         Accepted::Message(Receipt::Duplicate(id)) => Ok(answer(StatusCode::OK, &id, "duplicate")),
-        Accepted::Message(Receipt::Conflict(id)) => Err(Problem::new(StatusCode::CONFLICT, "message_conflict",
-            "this external id was delivered before with another body; edits go to PATCH")
+        Accepted::Message(Receipt::Conflict(id)) => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "message_conflict",
+            "this external id was delivered before with another body; edits go to PATCH",
+        )
         .with("id", id.as_str())),
     }
 }
@@ -130,8 +144,11 @@ pub async fn edit_one(
             Raw::Json(Box::new(receive_edited(*m, app)?))
         }
         Raw::Mime { .. } => {
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not_editable",
-                "a mail can't be edited after it was sent"));
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "not_editable",
+                "a mail can't be edited after it was sent",
+            ));
         }
     };
     understand::edit(&app.store, tenant, id, &raw, actor).await?;

@@ -6,6 +6,7 @@ pub mod health;
 pub mod hooks;
 pub mod idempotency;
 pub mod knowledge;
+mod mask;
 pub mod messages;
 pub mod page;
 pub mod problem;
@@ -31,6 +32,7 @@ use crate::config::Config;
 use crate::domain::ids::{Micros, TenantId};
 use crate::intake::Intake;
 use crate::pipeline::Pipeline;
+use crate::pipeline::anonymise::Anonymiser;
 use crate::review::actions::Desk;
 use crate::store::Store;
 use crate::store::key::{self, Key};
@@ -60,6 +62,8 @@ pub struct App {
     pub wake: Arc<tokio::sync::Notify>,
     /// Failed logins by name.
     pub logins: Arc<Mutex<HashMap<String, Vec<Micros>>>>,
+    /// Masks texts for callers.
+    pub anonymiser: Anonymiser,
     /// Channels that deliveries came in on lately.
     pub doors: Arc<hooks::Doors>,
     /// When each key was last noted as used.
@@ -127,11 +131,17 @@ pub fn router(app: App) -> Router {
         .route("/knowledge/{id}", get(knowledge::show))
         .route("/knowledge/{id}", delete(knowledge::remove))
         .route_layer(middleware::from_fn_with_state(app.clone(), idempotency::layer))
+        // Nothing is stored, so there is nothing to replay.
+        .route("/mask", post(mask::mask))
         .route("/hooks/{channel}", post(hooks::receive))
         .layer(middleware::from_fn(as_problems))
         .fallback(|| async { Problem::not_found("resource") })
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "not with this method",
+            )
         });
     let traced = TraceLayer::new_for_http().make_span_with(|r: &Request| {
         let id = r.headers().get("x-request-id").and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -152,13 +162,28 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), bounded))
         .layer(middleware::from_fn(security_headers))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong on our side")
-                .into_response()
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "something went wrong on our side",
+            )
+            .into_response()
         }))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(middleware::from_fn(own_request_id))
         .layer(DefaultBodyLimit::max(limit))
         .with_state(app)
+}
+
+/// Request ids are logged, so a caller's own is taken only if it is a UUID and can't be anything
+/// else.
+async fn own_request_id(mut request: Request, next: Next) -> Response {
+    let id = request.headers().get("x-request-id").and_then(|v| v.to_str().ok());
+    if id.is_some_and(|id| uuid::Uuid::try_parse(id).is_err()) {
+        request.headers_mut().remove("x-request-id");
+    }
+    next.run(request).await
 }
 
 /// Bounds requests at once and the time that a body may take.
@@ -168,9 +193,13 @@ async fn bounded(
     next: Next,
 ) -> Response {
     let Ok(_permit) = app.in_flight.clone().try_acquire_owned() else {
-        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many requests at once")
-            .retry_after(1)
-            .into_response();
+        return Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "overloaded",
+            "too many requests at once",
+        )
+        .retry_after(1)
+        .into_response();
     };
     let limit = Duration::from_secs(app.config.server.body_timeout_s);
     let request = request.map(|body| axum::body::Body::new(server::TimedBody::new(body, limit)));
@@ -190,7 +219,9 @@ async fn as_problems(request: Request, next: Next) -> Response {
         return r;
     }
     let (code, detail) = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "the body is larger than server.body_limit_mib"),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ("too_large", "the body is larger than server.body_limit_mib")
+        }
         StatusCode::BAD_REQUEST => ("bad_request", "the request could not be read"),
         _ => ("refused", "the request was refused"),
     };
@@ -228,7 +259,10 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<
             serde_json::error::Category::Eof => "it ends too early".to_owned(),
             _ => "it isn't JSON".to_owned(),
         };
-        Problem::bad_request("bad_json", format!("line {}, column {}: {what}", e.line(), e.column()))
+        Problem::bad_request(
+            "bad_json",
+            format!("line {}, column {}: {what}", e.line(), e.column()),
+        )
     })
 }
 

@@ -98,22 +98,34 @@ impl From<store::Error> for Problem {
             }
             store::Error::Unavailable(_) => {
                 tracing::warn!(error = %e, "answered 503");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable",
-                    "the database is not available; nothing was stored")
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "database_unavailable",
+                    "the database is not available; nothing was stored",
+                )
                 .retry_after(2)
             }
             store::Error::Full(_) => {
                 tracing::error!(error = %e, "answered 507");
-                Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full",
-                    "the disk is full; nothing was stored")
+                Self::new(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "storage_full",
+                    "the disk is full; nothing was stored",
+                )
                 .retry_after(60)
             }
-            store::Error::Fenced => Self::new(StatusCode::CONFLICT, "revision_changed",
-                "somebody else changed this a moment ago"),
+            store::Error::Fenced => Self::new(
+                StatusCode::CONFLICT,
+                "revision_changed",
+                "somebody else changed this a moment ago",
+            ),
             _ => {
                 tracing::error!(error = %e, source = ?std::error::Error::source(&e), "answered 500");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal",
-                    "something went wrong on our side; the request id leads to it in the log")
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "something went wrong on our side; the request id leads to it in the log",
+                )
             }
         }
     }
@@ -128,10 +140,16 @@ impl From<sqlx::Error> for Problem {
 impl From<IntakeError> for Problem {
     fn from(e: IntakeError) -> Self {
         match e {
-            IntakeError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, "busy",
-                "too many messages wait to be stored").retry_after(1),
-            IntakeError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping",
-                "the service is stopping").retry_after(5),
+            IntakeError::Busy => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "busy",
+                "too many messages wait to be stored",
+            )
+            .retry_after(1),
+            IntakeError::Stopping => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the service is stopping")
+                    .retry_after(5)
+            }
             IntakeError::Store(e) => e.into(),
         }
     }

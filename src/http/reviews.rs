@@ -45,12 +45,20 @@ pub async fn list(
             .split(',')
             .map(|s| s.trim().parse::<Stand>())
             .collect::<Result<_, _>>()
-            .map_err(|e| Problem::bad_request("bad_state", e.to_string()))?,
+            // What was asked for isn't repeated: it may be anything.
+            .map_err(|_| {
+                Problem::bad_request("bad_state", "state: expected states of a review, or `all`")
+            })?,
     };
     let limit = w.limit.unwrap_or(50).clamp(1, 200);
     let after = w.cursor.as_deref().map(read_cursor).transpose()?;
-    let filter =
-        Filter { states, snoozed: w.snoozed.unwrap_or(false), now: app.store.host.now(), after, limit };
+    let filter = Filter {
+        states,
+        snoozed: w.snoozed.unwrap_or(false),
+        now: app.store.host.now(),
+        after,
+        limit,
+    };
     let mut c = app.store.db.read().await?;
     let all = review::list(&mut c, caller.tenant(), &filter).await?;
     let more = i64::try_from(all.len()).unwrap_or(0) == limit;
@@ -141,7 +149,9 @@ pub async fn evidence(
     let r = review::get(&mut c, caller.tenant(), &wanted).await?;
     let d = draft::get(&mut c, caller.tenant(), &r.draft, r.draft_revision).await?;
     let passages: Value = serde_json::from_str(&d.passages).map_err(store::Error::from)?;
-    Ok(Json(json!({"review": r.id, "draft": d.id, "prompt_hash": d.prompt_hash, "passages": passages})))
+    Ok(Json(
+        json!({"review": r.id, "draft": d.id, "prompt_hash": d.prompt_hash, "passages": passages}),
+    ))
 }
 
 /// The body of an action; each action reads what it needs.
@@ -180,9 +190,9 @@ pub async fn act(
         "release" => desk.release(&who, &id).await?,
         "approve" => {
             let seen = a.digest.as_deref().ok_or_else(|| missing("digest"))?;
-            let seen: Digest = seen
-                .parse()
-                .map_err(|e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_digest", format!("{e}")))?;
+            let seen: Digest = seen.parse().map_err(|e| {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_digest", format!("{e}"))
+            })?;
             desk.approve(&who, &id, &seen).await?
         }
         "edit" | "respond" => {
@@ -195,8 +205,9 @@ pub async fn act(
         "escalate" => desk.escalate(&who, &id, reason).await?,
         "snooze" => {
             let until = a.until.as_deref().ok_or_else(|| missing("until"))?;
-            let until = Micros::parse(until)
-                .ok_or_else(|| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_time", "until: not a time"))?;
+            let until = Micros::parse(until).ok_or_else(|| {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_time", "until: not a time")
+            })?;
             desk.snooze(&who, &id, until).await?
         }
         "assign" => desk.assign(&who, &id, a.to).await?,

@@ -19,7 +19,12 @@ use tokio::net::TcpListener;
 use crate::lifecycle::Lifecycle;
 
 /// Serves until the lifecycle stops, then lets running requests end.
-pub async fn serve(listener: TcpListener, router: Router, header_timeout: Duration, life: Lifecycle) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    header_timeout: Duration,
+    life: Lifecycle,
+) {
     let graceful = GracefulShutdown::new();
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(64 * 1024);

@@ -16,8 +16,10 @@ use crate::store::{message, review, thread};
 /// Paging of a list.
 #[derive(Deserialize)]
 pub struct Page {
-    cursor: Option<String>,
-    limit: Option<i64>,
+    /// The `next` of the page before.
+    pub(super) cursor: Option<String>,
+    /// 1–200; 50 unless given.
+    pub(super) limit: Option<i64>,
 }
 
 /// `GET /v1/threads`.
@@ -28,14 +30,19 @@ pub async fn list(
 ) -> Result<Json<Value>, Problem> {
     caller.need("read")?;
     let limit = page.limit.unwrap_or(50).clamp(1, 200);
-    let before = match page.cursor.as_deref() {
-        None => Micros(i64::MAX),
-        Some(s) => Micros(s.parse().map_err(|_| Problem::bad_request("bad_cursor", "cursor: not one of ours"))?),
+    let foreign = || Problem::bad_request("bad_cursor", "cursor: not one of ours");
+    // Threads of the same instant are told apart by their ids.
+    let (before, before_id) = match page.cursor.as_deref() {
+        None => (Micros(i64::MAX), ""),
+        Some(s) => {
+            let (at, id) = s.split_once('.').ok_or_else(foreign)?;
+            (Micros(at.parse().map_err(|_| foreign())?), id)
+        }
     };
     let mut c = app.store.db.read().await?;
-    let all = thread::list(&mut c, caller.tenant(), before, limit).await?;
+    let all = thread::list(&mut c, caller.tenant(), (before, before_id), limit).await?;
     let more = i64::try_from(all.len()).unwrap_or(0) == limit;
-    let next = all.last().filter(|_| more).map(|t| t.last_at.0.to_string());
+    let next = all.last().filter(|_| more).map(|t| format!("{}.{}", t.last_at.0, t.id));
     let mut items = Vec::with_capacity(all.len());
     for t in &all {
         let numbering = threads::numbering(&mut c, caller.tenant(), &t.id).await?;

@@ -2,12 +2,14 @@
 
 pub mod chunk;
 pub mod clean;
+pub mod detect;
 pub mod encoder;
 pub mod ground;
 pub mod heads;
 pub mod html;
 pub mod lexical;
 pub mod mask;
+pub mod names;
 pub mod quote;
 pub mod remembered;
 pub mod sentence;

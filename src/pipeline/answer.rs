@@ -142,7 +142,11 @@ fn us(since: std::time::Instant) -> u64 {
     u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
-async fn load(p: &Pipeline, t: &TenantId, id: &ThreadId) -> Result<Option<Conversation>, StepError> {
+async fn load(
+    p: &Pipeline,
+    t: &TenantId,
+    id: &ThreadId,
+) -> Result<Option<Conversation>, StepError> {
     let mut c = p.store.db.read().await?;
     let thread = match thread::get(&mut c, t, id).await {
         Ok(found) => found,
@@ -354,7 +358,9 @@ async fn commit(
 ) -> Result<(), StepError> {
     let (store, t) = (&p.store, &job.tenant);
     let checked = match &outcome {
-        DraftOutcome::Draft(d) => Some(blocking(|| ground::check(&*p.evidence, &d.sentences, &request.passages))),
+        DraftOutcome::Draft(d) => {
+            Some(blocking(|| ground::check(&*p.evidence, &d.sentences, &request.passages)))
+        }
         DraftOutcome::NoMatch { .. } => None,
     };
     let mut tx = store.db.begin().await?;

@@ -3,22 +3,25 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 use sqlx::AnyConnection;
 
 use super::threads;
 use crate::domain::ids::{TenantId, ThreadId};
 use crate::domain::masking::{
-    Entity, Masked, MaskedText, Numbering, Span, VaultId, remask,
+    Entity, Masked, MaskedText, Numbering, Operator, Operators, Span, VaultId, remask,
 };
 use crate::domain::message::Party;
+use crate::nlp::detect::Detector;
 use crate::nlp::mask::{Hints, Masker};
 use crate::store::thread::Thread;
 use crate::store::{self, Store, contact, thread, vault};
 
 /// The masker as the service uses it.
 pub struct Masking {
-    masker: Masker,
+    detector: Arc<Detector>,
+    operators: Operators,
 }
 
 impl fmt::Debug for Masking {
@@ -65,30 +68,31 @@ impl<'a> Mint<'a> {
 }
 
 impl Masking {
-    /// Over a configured masker.
-    pub fn new(masker: Masker) -> Self {
-        Self { masker }
+    /// Over a detector; types whose operator is `keep` aren't masked.
+    pub fn new(detector: Arc<Detector>, operators: Operators) -> Self {
+        Self { detector, operators }
     }
 
     /// The recognizers.
     pub fn masker(&self) -> &Masker {
-        &self.masker
+        self.detector.masker()
     }
 
     fn spans(&self, text: &str, known: &[&str]) -> Vec<Span> {
-        self.masker
-            .explain(text, &Hints { known, ..Hints::default() })
-            .into_iter()
-            .map(|f| f.span)
-            .collect()
+        let found = self.detector.explain(text, &Hints { known, ..Hints::default() });
+        let masked = |s: &Span| self.operators.of(&s.entity) != Operator::Keep;
+        found.into_iter().map(|f| f.span).filter(masked).collect()
     }
 
     fn spans_not_in(&self, text: &str, known: &[&str], public: &[String]) -> Vec<Span> {
         let mut spans = self.spans(text, known);
         spans.retain(|s| {
             let surface = text.get(s.start..s.end).unwrap_or_default();
-            // A participant's name is theirs even when an article holds the same word.
-            s.entity == Entity::PERSON || !public.iter().any(|p| p.contains(surface))
+            // A participant's name is theirs even when an article holds the same word, and so is
+            // what may never be sent: a password can be any word.
+            s.entity == Entity::PERSON
+                || !s.entity.is_sendable()
+                || !public.iter().any(|p| p.contains(surface))
         });
         spans
     }
@@ -96,14 +100,19 @@ impl Masking {
     /// Masks one text of a message.
     pub fn mask(&self, mint: &mut Mint<'_>, text: &str, known: &[&str]) -> Masked {
         let spans = self.spans(text, known);
-        let masked = MaskedText::apply(text, &spans, &|e, s| self.masker.normalise(e, s), &mut |e, n, s| mint.id(e, n, s));
+        let masked = MaskedText::apply(
+            text,
+            &spans,
+            &|e, s| self.masker().normalise(e, s),
+            &mut |e, n, s| mint.id(e, n, s),
+        );
         match masked {
             Ok(m) => m,
             // The recognizers' spans are cut to characters and settled, so this is a bug of ours;
             // hiding the whole text is the side to fail on.
             Err(e) => {
                 tracing::error!(error = %e, "spans don't fit their text: all of it was masked");
-                whole(&self.masker, mint, text)
+                whole(self.masker(), mint, text)
             }
         }
     }
@@ -112,29 +121,37 @@ impl Masking {
     pub fn mask_party(&self, mint: &mut Mint<'_>, party: &Party) -> MaskedText {
         let mut parts = Vec::new();
         if let Some(name) = party.name.as_deref().filter(|n| !n.trim().is_empty()) {
-            parts.push(one(&self.masker, mint, Entity::PERSON, name.trim()));
+            parts.push(one(self.masker(), mint, Entity::PERSON, name.trim()));
         }
         let entity = if party.address.contains('@') {
             Some(Entity::EMAIL_ADDRESS)
-        } else if party.address.starts_with('+') || party.address.len() > 6 && party.address.chars().all(|c| c.is_ascii_digit()) {
+        } else if party.address.starts_with('+')
+            || party.address.len() > 6 && party.address.chars().all(|c| c.is_ascii_digit())
+        {
             Some(Entity::PHONE_NUMBER)
         } else {
             None
         };
         match entity {
-            Some(e) => parts.push(one(&self.masker, mint, e, party.address.trim())),
-            None if parts.is_empty() => parts.push(one(&self.masker, mint, Entity::PERSON, party.address.trim())),
+            Some(e) => parts.push(one(self.masker(), mint, e, party.address.trim())),
+            None if parts.is_empty() => {
+                parts.push(one(self.masker(), mint, Entity::PERSON, party.address.trim()))
+            }
             None => {}
         }
         MaskedText::join(&parts, " ")
     }
 
-    /// Masks a short note for display: values become bare types (`<EMAIL>`), nothing is kept.
-    pub fn mask_note(&self, text: &str) -> String {
-        let spans = self.spans(text, &[]);
-        MaskedText::apply(text, &spans, &|e, s| self.masker.normalise(e, s), &mut |_, _, _| VaultId::from_u64(0))
-            .map(|m| m.text.render(&Numbering::new()).into_string())
-            .unwrap_or_default()
+    /// Masks a short note for display: values become bare types (`<EMAIL>`), nothing is kept. `known`
+    /// are the names of the thread's participants.
+    pub fn mask_note(&self, text: &str, known: &[String]) -> String {
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let spans = self.spans(text, &known);
+        MaskedText::apply(text, &spans, &|e, s| self.masker().normalise(e, s), &mut |_, _, _| {
+            VaultId::from_u64(0)
+        })
+        .map(|m| m.text.render(&Numbering::new()).into_string())
+        .unwrap_or_default()
     }
 
     /// Masks text that a model or a person wrote in a thread: known placeholders become tokens
@@ -160,7 +177,7 @@ impl Masking {
             text,
             &numbering,
             &|probe| self.spans_not_in(probe, &known, public),
-            &|e, s| self.masker.normalise(e, s),
+            &|e, s| self.masker().normalise(e, s),
             &mut |e, n, s| mint.id(e, n, s),
         );
         if let Some(subject) = &t.contact {
@@ -172,16 +189,12 @@ impl Masking {
 }
 
 fn one(masker: &Masker, mint: &mut Mint<'_>, entity: Entity, text: &str) -> MaskedText {
-    let span = Span {
-        start: 0,
-        end: text.len(),
-        entity,
-        score: 1.0,
-        recognizer: "header".into(),
-    };
-    MaskedText::apply(text, &[span], &|e, s| masker.normalise(e, s), &mut |e, n, s| mint.id(e, n, s))
-        .map(|m| m.text)
-        .unwrap_or_default()
+    let span = Span { start: 0, end: text.len(), entity, score: 1.0, recognizer: "header".into() };
+    MaskedText::apply(text, &[span], &|e, s| masker.normalise(e, s), &mut |e, n, s| {
+        mint.id(e, n, s)
+    })
+    .map(|m| m.text)
+    .unwrap_or_default()
 }
 
 fn whole(masker: &Masker, mint: &mut Mint<'_>, text: &str) -> Masked {
@@ -202,7 +215,11 @@ pub async fn known_names(
     let mut names = Vec::new();
     for p in thread::participants(c, tenant, id).await? {
         match contact::get(store, c, tenant, &p).await {
-            Ok(found) => names.extend(found.name.filter(|n| n.trim().len() > 2)),
+            Ok(found) => {
+                // An address may be a handle, which no recognizer knows for one.
+                let known = [found.name, Some(found.address)].into_iter().flatten();
+                names.extend(known.filter(|n| n.trim().len() > 2));
+            }
             Err(store::Error::Erased) => {}
             Err(e) => return Err(e),
         }

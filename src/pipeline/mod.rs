@@ -10,6 +10,7 @@
 //! Each job works without a transaction open, then commits its result, the next job's row, the
 //! audit row and its own completion in one transaction that is fenced by the claim's token.
 
+pub mod anonymise;
 pub mod answer;
 pub mod masking;
 pub mod normalise;

@@ -137,9 +137,7 @@ async fn change(
             };
             IndexText::from(&PublicText::new(format!("{title}\n{body}")))
         }
-        ChunkKind::Message | ChunkKind::Reply => {
-            IndexText::from(&MaskedText::from_store(body))
-        }
+        ChunkKind::Message | ChunkKind::Reply => IndexText::from(&MaskedText::from_store(body)),
     };
     let chunk = IndexedChunk { id: row.id, kind, source: row.source, text, embedding };
     Ok(Change { seq: row.seq, op: ChangeOp::Upsert(chunk) })

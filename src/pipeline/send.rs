@@ -23,7 +23,9 @@ use crate::store::approval::Approval;
 use crate::store::channel::AdapterKind;
 use crate::store::job::{self, Claim};
 use crate::store::review::Review;
-use crate::store::{self, Store, Tx, approval, audit, channel, message, review, send, tenant, thread};
+use crate::store::{
+    self, Store, Tx, approval, audit, channel, message, review, send, tenant, thread,
+};
 
 /// The ways out, by adapter.
 #[derive(Clone)]
@@ -64,7 +66,8 @@ enum Begun {
 /// [`StepError`].
 pub async fn run(p: &Pipeline, job: &Claim) -> Result<(), StepError> {
     let Begun::Deliver { out, attempt, adapter } = begin(p, job).await? else { return Ok(()) };
-    let sender = p.senders.of(adapter).ok_or_else(|| StepError::fail("the channel has no way out"))?;
+    let sender =
+        p.senders.of(adapter).ok_or_else(|| StepError::fail("the channel has no way out"))?;
     failpoint::point("send.begun");
     let limit = Duration::from_secs(p.config.send.timeout_s);
     let delivery = match tokio::time::timeout(limit, sender.deliver(&out)).await {
@@ -181,10 +184,9 @@ async fn take_tokens(
     let set = &s.channel.settings;
     let want = f64::from(segments_of(s));
     let sender = &s.content.sender;
-    let taken = send::take_tokens(
-        tx, &job.tenant, &s.channel.id, sender, set.rate, set.burst, want, now,
-    )
-    .await?;
+    let taken =
+        send::take_tokens(tx, &job.tenant, &s.channel.id, sender, set.rate, set.burst, want, now)
+            .await?;
     taken.map_err(StepError::Later)
 }
 
@@ -199,27 +201,35 @@ async fn first(
     let (store, t) = (&p.store, &job.tenant);
     let from = r.state;
     r.state = from.on(Event::Begin).map_err(|e| StepError::fail(e.to_string()))?;
-    let id = send::begin(store, tx, t, verified, &s.channel.id, &r.id, &s.customer, segments_of(s)).await?;
+    let id = send::begin(store, tx, t, verified, &s.channel.id, &r.id, &s.customer, segments_of(s))
+        .await?;
     review::update(store, tx, t, r).await?;
     r.revision += 1;
     // From here on the reply is part of the conversation; a customer's next message comes after it.
     let reply = MessageId::from_uuid(store.host.uuid());
     let seq = thread::advance(tx, t, &r.thread, &reply, store.host.now(), false).await?;
-    message::insert_reply(store, tx, t, &reply, &message::Reply {
-        channel: &s.channel.id,
-        customer: &s.customer,
-        send: id.as_str(),
-        thread: &r.thread,
-        seq,
-        parent: &r.message,
-        body: &s.content.masked_body,
-        subject: &s.content.subject,
-    })
+    message::insert_reply(
+        store,
+        tx,
+        t,
+        &reply,
+        &message::Reply {
+            channel: &s.channel.id,
+            customer: &s.customer,
+            send: id.as_str(),
+            thread: &r.thread,
+            seq,
+            parent: &r.message,
+            body: &s.content.masked_body,
+            subject: &s.content.subject,
+        },
+    )
     .await?;
     thread::add_refs(store, tx, t, &s.channel.id, &r.thread, (id.as_str(), &reply), &[]).await?;
     let detail = json!({"from": from.as_str(), "send": id, "approval": verified.id(),
         "digest": verified.digest()});
-    audit::append(store, tx, t, &Actor::System, "send.began", format!("review:{}", r.id), detail).await?;
+    audit::append(store, tx, t, &Actor::System, "send.began", format!("review:{}", r.id), detail)
+        .await?;
     Ok(id)
 }
 
@@ -240,15 +250,29 @@ async fn void(
     r.hold_until = None;
     review::update(store, &mut tx, t, &r).await?;
     let detail = json!({"approval": a.id, "why": why});
-    audit::append(store, &mut tx, t, &Actor::System, "approval.voided", format!("review:{}", r.id), detail)
-        .await?;
+    audit::append(
+        store,
+        &mut tx,
+        t,
+        &Actor::System,
+        "approval.voided",
+        format!("review:{}", r.id),
+        detail,
+    )
+    .await?;
     job::complete(&mut tx, job, now).await?;
     tx.commit().await?;
     Ok(Begun::Nothing)
 }
 
 /// Nobody knows whether it was sent: a person decides.
-async fn lost(store: &Store, mut tx: Tx, job: &Claim, mut r: Review, why: &str) -> Result<Begun, StepError> {
+async fn lost(
+    store: &Store,
+    mut tx: Tx,
+    job: &Claim,
+    mut r: Review,
+    why: &str,
+) -> Result<Begun, StepError> {
     let t = &job.tenant;
     let now = store.db.now(&mut tx).await?;
     let id = r.approval.clone().ok_or_else(|| StepError::fail("a send without an approval"))?;
@@ -259,7 +283,8 @@ async fn lost(store: &Store, mut tx: Tx, job: &Claim, mut r: Review, why: &str) 
     r.outcome = Some(why.to_owned());
     review::update(store, &mut tx, t, &r).await?;
     let object = format!("review:{}", r.id);
-    audit::append(store, &mut tx, t, &Actor::System, "send.unknown", object, json!({"why": why})).await?;
+    audit::append(store, &mut tx, t, &Actor::System, "send.unknown", object, json!({"why": why}))
+        .await?;
     job::complete(&mut tx, job, now).await?;
     tx.commit().await?;
     Ok(Begun::Nothing)
@@ -280,8 +305,12 @@ async fn end(
     let object = format!("review:{}", r.id);
     let (outcome, why, event, state, action) = match &delivery {
         Delivery::Receipt(_) => ("receipt", "", Event::Receipt, "sent", "send.sent"),
-        Delivery::Refused { why, .. } => ("refused", why.as_str(), Event::Refuse, "failed", "send.failed"),
-        Delivery::Unknown { why } => ("unknown", why.as_str(), Event::LoseTrack, "unknown", "send.unknown"),
+        Delivery::Refused { why, .. } => {
+            ("refused", why.as_str(), Event::Refuse, "failed", "send.failed")
+        }
+        Delivery::Unknown { why } => {
+            ("unknown", why.as_str(), Event::LoseTrack, "unknown", "send.unknown")
+        }
         Delivery::NotProcessed { retry_after, why } => {
             send::attempt_ended(store, &mut tx, t, id, attempt, "not_processed", why).await?;
             tx.commit().await?;
@@ -318,7 +347,12 @@ async fn end(
 ///
 /// # Errors
 /// Store errors.
-pub async fn give_up(store: &Store, c: &mut AnyConnection, job: &Claim, why: &str) -> store::Result<()> {
+pub async fn give_up(
+    store: &Store,
+    c: &mut AnyConnection,
+    job: &Claim,
+    why: &str,
+) -> store::Result<()> {
     let t = &job.tenant;
     let (a, mut r) = load(c, job).await?;
     if r.approval.as_ref() != Some(&a.id) {
@@ -329,7 +363,8 @@ pub async fn give_up(store: &Store, c: &mut AnyConnection, job: &Claim, why: &st
         Some(s) => send::open_attempt(c, t, &s.id).await?.is_some(),
         None => false,
     };
-    let (event, state) = if open { (Event::LoseTrack, "unknown") } else { (Event::Refuse, "failed") };
+    let (event, state) =
+        if open { (Event::LoseTrack, "unknown") } else { (Event::Refuse, "failed") };
     let Ok(next) = r.state.on(event) else { return Ok(()) };
     if let Some(s) = begun.filter(|s| s.state == "sending") {
         send::finish(store, c, t, &s.id, state, None).await?;

@@ -184,7 +184,14 @@ mod tests {
 
     #[test]
     fn marks_come_off_in_many_languages() {
-        for s in ["Re: Order", "RE: AW: order", "Fwd: Re[2]: Order", "SV:  Order", "回复：Order", "Antw: ORDER"] {
+        for s in [
+            "Re: Order",
+            "RE: AW: order",
+            "Fwd: Re[2]: Order",
+            "SV:  Order",
+            "回复：Order",
+            "Antw: ORDER",
+        ] {
             assert_eq!(normalise_subject(s), "order", "{s}");
             assert!(is_reply(s), "{s}");
         }

@@ -22,8 +22,8 @@ use crate::domain::message::{Direction, Incoming, NewMessage, Party, Raw, SAME_I
 use crate::domain::review::State;
 use crate::domain::triage::{Analysis, SpamLabel};
 use crate::failpoint;
-use crate::nlp::{chunk, clean};
 use crate::nlp::heads::Input;
+use crate::nlp::{chunk, clean};
 use crate::review::supersede;
 use crate::store::channel::{self, Channel};
 use crate::store::chunk::{self as chunks, NewChunk};
@@ -104,7 +104,15 @@ pub async fn run(p: &Pipeline, job: &Claim) -> Result<(), StepError> {
     let read_us = micros(stage);
     tracing::info!(message = %id, normalise_us, mask_us, read_us, chunks = read.chunks.len(), "understood");
 
-    let commit = Commit { p, job, row: &row, channel: &channel, letter: &letter, parts: &parts, read: &read };
+    let commit = Commit {
+        p,
+        job,
+        row: &row,
+        channel: &channel,
+        letter: &letter,
+        parts: &parts,
+        read: &read,
+    };
     commit.run(&clues, place, thread_id).await
 }
 
@@ -174,10 +182,8 @@ fn letter(p: &Pipeline, channel: &Channel, row: &Message, incoming: &Incoming) -
         Raw::Mime { bytes, thread } => {
             let limits = mime_limits(&p.config.ingest);
             // It was readable at the door; only a limit that was lowered since can refuse it now.
-            let parsed = normalise::parse_mime(bytes, &limits).unwrap_or_else(|e| Parsed {
-                oddities: vec![e.to_string()],
-                ..Parsed::default()
-            });
+            let parsed = normalise::parse_mime(bytes, &limits)
+                .unwrap_or_else(|e| Parsed { oddities: vec![e.to_string()], ..Parsed::default() });
             from_mail(parsed, thread.clone(), row, channel)
         }
         Raw::Json(m) => from_json(m, row),
@@ -218,10 +224,10 @@ fn party(a: &normalise::Address) -> Party {
 }
 
 fn from_mail(parsed: Parsed, thread: Option<String>, row: &Message, channel: &Channel) -> Letter {
-    let from = parsed.from.as_ref().map_or_else(
-        || Party { address: format!("unknown@{}", channel.slug), name: None },
-        party,
-    );
+    let from = parsed
+        .from
+        .as_ref()
+        .map_or_else(|| Party { address: format!("unknown@{}", channel.slug), name: None }, party);
     let domain = |a: &str| a.rsplit_once('@').map(|(_, d)| d.to_lowercase());
     let reply_to_differs =
         parsed.reply_to.iter().any(|r| domain(&r.address) != domain(&from.address));
@@ -275,7 +281,9 @@ fn mask(
     let sender = p.masking.mask_party(&mut mint, &letter.from);
     let mut names: Vec<&str> = known.iter().map(String::as_str).collect();
     names.extend(letter.from.name.as_deref().filter(|n| n.trim().len() > 2));
-    names.extend(letter.others.iter().filter_map(|o| o.name.as_deref()).filter(|n| n.trim().len() > 2));
+    names.extend(
+        letter.others.iter().filter_map(|o| o.name.as_deref()).filter(|n| n.trim().len() > 2),
+    );
     let mut one = |text: &str| p.masking.mask(&mut mint, text, &names);
     let parsed = &letter.parsed;
     let subject = one(&parsed.subject);
@@ -381,7 +389,8 @@ impl Commit<'_> {
             "masked": self.parts.entries.len(),
             "versions": self.read.analysis.as_ref().map(|a| &a.versions)});
         let object = format!("message:{}", self.row.id);
-        audit::append(&p.store, &mut tx, t, &Actor::System, "message.understood", object, detail).await?;
+        audit::append(&p.store, &mut tx, t, &Actor::System, "message.understood", object, detail)
+            .await?;
         job::complete(&mut tx, self.job, now).await?;
         failpoint::point("understand.before");
         tx.commit().await?;
@@ -407,7 +416,8 @@ impl Commit<'_> {
     ) -> store::Result<i64> {
         let (store, t) = (&self.p.store, &self.job.tenant);
         let kind = self.channel.kind;
-        let mut people = contact::ensure(store, c, t, kind, std::slice::from_ref(&self.letter.from)).await?;
+        let mut people =
+            contact::ensure(store, c, t, kind, std::slice::from_ref(&self.letter.from)).await?;
         people.extend(contact::ensure(store, c, t, kind, &self.letter.others).await?);
         if place.thread.is_none() {
             let subject = threads::normalise_subject(clues.subject);
@@ -416,16 +426,21 @@ impl Commit<'_> {
                 Direction::In => people.first(),
                 Direction::Out => people.get(1).or(people.first()),
             };
-            thread::create(store, c, t, &NewThread {
-                id,
-                channel: &self.channel.id,
-                contact: customer,
-                external: clues.external,
-                subject: Some(&subject),
-                subject_masked: self.parts.subject.text.as_stored(),
-                related: place.related.as_ref(),
-                at: clues.at,
-            })
+            thread::create(
+                store,
+                c,
+                t,
+                &NewThread {
+                    id,
+                    channel: &self.channel.id,
+                    contact: customer,
+                    external: clues.external,
+                    subject: Some(&subject),
+                    subject_masked: self.parts.subject.text.as_stored(),
+                    related: place.related.as_ref(),
+                    at: clues.at,
+                },
+            )
             .await?;
         }
         let own = (clues.own, &self.row.id);
@@ -493,16 +508,12 @@ impl Commit<'_> {
             message::put_analysis(store, c, t, &self.row.id, a).await?;
         }
         let encoder = self.p.encoder.id();
-        chunks::replace(store, c, t, "message", self.row.id.as_str(), encoder, &self.read.chunks).await
+        chunks::replace(store, c, t, "message", self.row.id.as_str(), encoder, &self.read.chunks)
+            .await
     }
 
     /// What follows: an answer when the customer waits for one; what was on its way is void.
-    async fn next(
-        &self,
-        c: &mut AnyConnection,
-        id: &ThreadId,
-        now: Micros,
-    ) -> store::Result<()> {
+    async fn next(&self, c: &mut AnyConnection, id: &ThreadId, now: Micros) -> store::Result<()> {
         let (store, t) = (&self.p.store, &self.job.tenant);
         if self.state() == "filed" {
             return self.file(c, id).await;
@@ -546,7 +557,12 @@ impl Commit<'_> {
 ///
 /// # Errors
 /// [`store::Error::NotFound`].
-pub async fn delete(store: &Store, tenant_id: &TenantId, id: &MessageId, actor: &Actor) -> store::Result<()> {
+pub async fn delete(
+    store: &Store,
+    tenant_id: &TenantId,
+    id: &MessageId,
+    actor: &Actor,
+) -> store::Result<()> {
     let mut tx = store.db.begin().await?;
     tenant::lock(&mut tx, tenant_id).await?;
     let row = message::get(&mut tx, tenant_id, id).await?;

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::content::{self, Signable};
 use super::ReviewError;
+use super::content::{self, Signable};
 use crate::domain::approval::{Approver, Digest};
 use crate::domain::audit::Actor;
 use crate::domain::ids::{ApprovalId, Micros, ReviewId, TenantId, UserId};
 use crate::domain::review::{Event, Refused, Role, State};
 use crate::nlp::clean;
 use crate::pipeline::answer::{self, StoredDetail};
-use crate::pipeline::masking::Masking;
+use crate::pipeline::blocking;
+use crate::pipeline::masking::{Masking, known_names};
 use crate::store::approval::Approval;
 use crate::store::draft::Draft;
 use crate::store::job::{self, Kind};
@@ -105,10 +106,17 @@ impl Desk {
         }
     }
 
-    async fn close(&self, who: &Reviewer, mut o: Open, action: &str, detail: Value) -> Result<Review> {
+    async fn close(
+        &self,
+        who: &Reviewer,
+        mut o: Open,
+        action: &str,
+        detail: Value,
+    ) -> Result<Review> {
         review::update(&self.store, &mut o.tx, &who.tenant, &o.review).await?;
         let object = format!("review:{}", o.review.id);
-        audit::append(&self.store, &mut o.tx, &who.tenant, &who.actor(), action, object, detail).await?;
+        audit::append(&self.store, &mut o.tx, &who.tenant, &who.actor(), action, object, detail)
+            .await?;
         o.tx.commit().await?;
         o.review.revision += 1;
         Ok(o.review)
@@ -160,7 +168,12 @@ impl Desk {
     ///
     /// # Errors
     /// When it no longer waits for a person.
-    pub async fn assign(&self, who: &Reviewer, id: &ReviewId, to: Option<UserId>) -> Result<Review> {
+    pub async fn assign(
+        &self,
+        who: &Reviewer,
+        id: &ReviewId,
+        to: Option<UserId>,
+    ) -> Result<Review> {
         let mut o = self.open(who, id).await?;
         Self::not_claimed_by_another(&o, who)?;
         o.review.state.on(Event::Park)?;
@@ -205,7 +218,8 @@ impl Desk {
         o.review.state = from.on(event)?;
         // A note may name a person: it is masked like any text, and not written into the log.
         let note: String = clean::clean(reason).text.trim().chars().take(500).collect();
-        let note = self.masking.mask_note(&note);
+        let known = known_names(&self.store, &mut o.tx, &who.tenant, &o.review.thread).await?;
+        let note = blocking(|| self.masking.mask_note(&note, &known));
         o.review.outcome = (!note.is_empty()).then_some(note);
         o.review.claimed_by = None;
         o.review.claim_until = None;
@@ -239,7 +253,11 @@ impl Desk {
         if s.digest != *seen {
             return Err(ReviewError::Changed {
                 code: "digest_changed",
-                what: format!("you signed {} but the reply is now {}", seen.short(), s.digest.short()),
+                what: format!(
+                    "you signed {} but the reply is now {}",
+                    seen.short(),
+                    s.digest.short()
+                ),
             });
         }
         refuse_unknown(&s)?;
@@ -361,7 +379,12 @@ impl Desk {
             None => earlier.subject,
         };
         // A person's words are theirs: the machine's sentence verdicts no longer apply.
-        let detail = StoredDetail { edited: true, subject, language: earlier.language, ..StoredDetail::default() };
+        let detail = StoredDetail {
+            edited: true,
+            subject,
+            language: earlier.language,
+            ..StoredDetail::default()
+        };
         let next = Draft {
             revision: old.revision + 1,
             author: format!("person:{}", who.user),
@@ -391,7 +414,8 @@ impl Desk {
             && let Some(s) = crate::store::send::of_approval(&mut o.tx, &who.tenant, a).await?
         {
             let end = if arrived { "sent" } else { "failed" };
-            crate::store::send::finish(&self.store, &mut o.tx, &who.tenant, &s.id, end, None).await?;
+            crate::store::send::finish(&self.store, &mut o.tx, &who.tenant, &s.id, end, None)
+                .await?;
             if !arrived {
                 let (t, send) = (&who.tenant, s.id.as_str());
                 message::retract_reply(&self.store, &mut o.tx, t, &s.channel, send).await?;
@@ -399,7 +423,6 @@ impl Desk {
         }
         self.close(who, o, "review.settled", json!({"arrived": arrived})).await
     }
-
 }
 
 /// A reply with a placeholder that names nothing must not go out: the customer would read it.

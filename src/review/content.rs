@@ -118,8 +118,5 @@ pub fn thread_unmoved(thread: &Thread, review: &Review) -> bool {
 }
 
 fn numbering(entries: &[vault::Entry]) -> Numbering {
-    entries
-        .iter()
-        .filter_map(|e| threads::vault_key(&e.id, &e.entity, &e.value_hash))
-        .collect()
+    entries.iter().filter_map(|e| threads::vault_key(&e.id, &e.entity, &e.value_hash)).collect()
 }

@@ -32,8 +32,16 @@ pub async fn thread(
         r.hold_until = None;
         review::update(store, c, tenant, &r).await?;
         let detail = json!({"from": from.as_str(), "why": why});
-        audit::append(store, c, tenant, &Actor::System, "review.superseded", format!("review:{}", r.id), detail)
-            .await?;
+        audit::append(
+            store,
+            c,
+            tenant,
+            &Actor::System,
+            "review.superseded",
+            format!("review:{}", r.id),
+            detail,
+        )
+        .await?;
         n += 1;
     }
     Ok(n)

@@ -100,12 +100,12 @@ pub async fn void(
 ) -> Result<()> {
     let n = q("update approval set live = 0, voided_at = $3, void_reason = $4
                where tenant_id = $1 and id = $2 and live = 1")
-        .bind(tenant.as_str().to_owned())
-        .bind(id.as_str().to_owned())
-        .bind(store.host.now().0)
-        .bind(reason.to_owned())
-        .execute(c)
-        .await?
-        .rows_affected();
+    .bind(tenant.as_str().to_owned())
+    .bind(id.as_str().to_owned())
+    .bind(store.host.now().0)
+    .bind(reason.to_owned())
+    .execute(c)
+    .await?
+    .rows_affected();
     if n == 1 { Ok(()) } else { Err(Error::Fenced) }
 }

@@ -128,18 +128,44 @@ pub async fn list(c: &mut AnyConnection, tenant: &TenantId, limit: i64) -> Resul
     rows.into_iter().map(read).collect()
 }
 
+/// A page of them in the order of their ids, which is that of their making.
+///
+/// # Errors
+/// Database errors.
+pub async fn page(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Article>> {
+    let rows: Vec<Row> = sqlx::query_as(select!(
+        "where tenant_id = $1 and deleted_at is null and id > $2 order by id limit $3"
+    ))
+    .bind(tenant.as_str())
+    .bind(after)
+    .bind(limit)
+    .fetch_all(c)
+    .await?;
+    rows.into_iter().map(read).collect()
+}
+
 /// Takes an article out.
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub async fn delete(store: &Store, c: &mut AnyConnection, tenant: &TenantId, id: &ArticleId) -> Result<()> {
+pub async fn delete(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &ArticleId,
+) -> Result<()> {
     let n = q("update article set deleted_at = $3, body = '' where tenant_id = $1 and id = $2
                and deleted_at is null")
-        .bind(tenant.as_str().to_owned())
-        .bind(id.as_str().to_owned())
-        .bind(store.host.now().0)
-        .execute(c)
-        .await?
-        .rows_affected();
+    .bind(tenant.as_str().to_owned())
+    .bind(id.as_str().to_owned())
+    .bind(store.host.now().0)
+    .execute(c)
+    .await?
+    .rows_affected();
     if n == 1 { Ok(()) } else { Err(Error::NotFound("article")) }
 }

@@ -178,14 +178,14 @@ pub async fn verify(c: &mut AnyConnection, tenant: &TenantId, anchors: &[Head]) 
         }
     }
     if let Some(a) = anchors.iter().find(|a| a.seq > v.links) {
-        v.fault = Some(format!("the chain ends at link {} but link {} was published", v.links, a.seq));
+        v.fault =
+            Some(format!("the chain ends at link {} but link {} was published", v.links, a.seq));
     }
-    let (all,): (i64,) = sqlx::query_as(
-        "select cast(count(*) as bigint) from audit_event where tenant_id = $1",
-    )
-    .bind(tenant.as_str())
-    .fetch_one(c)
-    .await?;
+    let (all,): (i64,) =
+        sqlx::query_as("select cast(count(*) as bigint) from audit_event where tenant_id = $1")
+            .bind(tenant.as_str())
+            .fetch_one(c)
+            .await?;
     v.unchained = all - v.links;
     Ok(v)
 }
@@ -239,7 +239,11 @@ async fn check(
 ///
 /// # Errors
 /// Database errors.
-pub async fn of_object(c: &mut AnyConnection, tenant: &TenantId, object: &str) -> Result<Vec<Event>> {
+pub async fn of_object(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    object: &str,
+) -> Result<Vec<Event>> {
     let rows: Vec<Row> = sqlx::query_as(
         "select id, at, actor, action, object, detail from audit_event
          where tenant_id = $1 and object = $2 order by id limit 500",

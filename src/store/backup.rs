@@ -48,7 +48,6 @@ pub async fn check(db: &Db) -> Result<()> {
         return Ok(());
     }
     let mut c = db.read().await?;
-    let (said,): (String,) =
-        sqlx::query_as("pragma integrity_check(1)").fetch_one(&mut *c).await?;
+    let (said,): (String,) = sqlx::query_as("pragma integrity_check(1)").fetch_one(&mut *c).await?;
     if said == "ok" { Ok(()) } else { Err(Error::Open(format!("integrity check: {said}"))) }
 }

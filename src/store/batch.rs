@@ -29,7 +29,13 @@ pub(super) struct Batch(Vec<(String, Vec<Value>)>);
 impl Batch {
     /// Adds a statement over several rows. `before` and `after` stand around the rows' placeholders;
     /// nothing is added when there are no rows.
-    pub(super) fn add(&mut self, c: &AnyConnection, before: &str, rows: Vec<Vec<Value>>, after: &str) {
+    pub(super) fn add(
+        &mut self,
+        c: &AnyConnection,
+        before: &str,
+        rows: Vec<Vec<Value>>,
+        after: &str,
+    ) {
         let Some(columns) = rows.first().map(Vec::len) else { return };
         let sql = format!("{before} {} {after}", super::rows(c, rows.len(), columns));
         self.0.push((sql, rows.into_iter().flatten().collect()));

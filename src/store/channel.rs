@@ -124,8 +124,7 @@ pub async fn put(
         None => ChannelId::from_uuid(store.host.uuid()),
     };
     let plain = serde_json::to_vec(secrets)?;
-    let sealed =
-        store.keys.seal(tenant, TENANT_SUBJECT, "channel.secrets", id.as_str(), &plain)?;
+    let sealed = store.keys.seal(tenant, TENANT_SUBJECT, "channel.secrets", id.as_str(), &plain)?;
     q("insert into channel
          (tenant_id, id, slug, kind, adapter, config, secrets_sealed, created_at)
        values ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -153,7 +152,12 @@ macro_rules! select {
     };
 }
 
-async fn read(store: &Store, c: &mut AnyConnection, tenant: &TenantId, row: Row) -> Result<Channel> {
+async fn read(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    row: Row,
+) -> Result<Channel> {
     let (id, slug, kind, adapter, config, sealed, disabled) = row;
     let secrets = match sealed {
         Some(s) => {
@@ -233,7 +237,12 @@ pub async fn list(store: &Store, c: &mut AnyConnection, tenant: &TenantId) -> Re
 ///
 /// # Errors
 /// Database errors.
-pub async fn disable(store: &Store, c: &mut AnyConnection, tenant: &TenantId, id: &ChannelId) -> Result<()> {
+pub async fn disable(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &ChannelId,
+) -> Result<()> {
     q("update channel set disabled_at = $3 where tenant_id = $1 and id = $2")
         .bind(tenant.as_str().to_owned())
         .bind(id.as_str().to_owned())

@@ -101,7 +101,13 @@ impl Db {
             })
             .connect(&o.url)
             .await?;
-        Ok(Self { engine: Engine::Postgres, read: pool.clone(), write: pool, file: None, _lock: None })
+        Ok(Self {
+            engine: Engine::Postgres,
+            read: pool.clone(),
+            write: pool,
+            file: None,
+            _lock: None,
+        })
     }
 
     async fn open_sqlite(o: &Options, path: PathBuf) -> Result<Self> {

@@ -52,14 +52,14 @@ impl Delivery {
 pub async fn remember(store: &Store, c: &mut AnyConnection, d: &Delivery) -> Result<Seen> {
     let n = q("insert into hook_delivery (tenant_id, channel_id, webhook_id_hash, body_hash,
                  received_at) values ($1, $2, $3, $4, $5) on conflict do nothing")
-        .bind(d.tenant.as_str().to_owned())
-        .bind(d.channel.as_str().to_owned())
-        .bind(d.id.clone())
-        .bind(d.body.clone())
-        .bind(store.host.now().0)
-        .execute(&mut *c)
-        .await?
-        .rows_affected();
+    .bind(d.tenant.as_str().to_owned())
+    .bind(d.channel.as_str().to_owned())
+    .bind(d.id.clone())
+    .bind(d.body.clone())
+    .bind(store.host.now().0)
+    .execute(&mut *c)
+    .await?
+    .rows_affected();
     if n == 1 {
         return Ok(Seen::New);
     }

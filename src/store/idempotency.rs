@@ -42,7 +42,8 @@ pub async fn claim(
     .bind(now.0 - 86_400_000_000)
     .execute(&mut *tx)
     .await?;
-    let n = q("insert into idempotency (tenant_id, key_hash, request_hash, status, body, created_at)
+    let n =
+        q("insert into idempotency (tenant_id, key_hash, request_hash, status, body, created_at)
                values ($1, $2, $3, 0, '', $4) on conflict do nothing")
         .bind(tenant.as_str().to_owned())
         .bind(key.clone())

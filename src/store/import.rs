@@ -24,10 +24,7 @@ pub async fn position(
     .bind(store.keys.hash(tenant, "import", source))
     .fetch_optional(c)
     .await?;
-    Ok(row
-        .filter(|(_, f)| f == fingerprint)
-        .and_then(|(p, _)| u64::try_from(p).ok())
-        .unwrap_or(0))
+    Ok(row.filter(|(_, f)| f == fingerprint).and_then(|(p, _)| u64::try_from(p).ok()).unwrap_or(0))
 }
 
 /// Notes how far it came.

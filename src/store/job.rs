@@ -111,14 +111,14 @@ pub async fn enqueue_once(
 ) -> Result<()> {
     let moved = q("update job set run_at = $4, updated_at = $5
                    where tenant_id = $1 and kind = $2 and ref_id = $3 and state = 'ready'")
-        .bind(tenant.as_str().to_owned())
-        .bind(kind.as_str())
-        .bind(ref_id.to_owned())
-        .bind(run_at.0)
-        .bind(store.host.now().0)
-        .execute(&mut *c)
-        .await?
-        .rows_affected();
+    .bind(tenant.as_str().to_owned())
+    .bind(kind.as_str())
+    .bind(ref_id.to_owned())
+    .bind(run_at.0)
+    .bind(store.host.now().0)
+    .execute(&mut *c)
+    .await?
+    .rows_affected();
     if moved == 0 {
         enqueue(store, c, tenant, kind, ref_id, run_at).await?;
     }
@@ -241,7 +241,12 @@ pub async fn retry(
 ///
 /// # Errors
 /// [`Error::Fenced`] when the claim was lost.
-pub async fn snooze(c: &mut AnyConnection, job: &Claim, now: Micros, after: Duration) -> Result<()> {
+pub async fn snooze(
+    c: &mut AnyConnection,
+    job: &Claim,
+    now: Micros,
+    after: Duration,
+) -> Result<()> {
     let set = "state = 'ready', attempt = attempt - 1, snoozes = snoozes + 1";
     fenced(c, job, set, now, now.plus(after).0, None).await
 }
@@ -265,13 +270,13 @@ pub async fn heartbeat(store: &Store, jobs: &[Claim], lease: Duration) -> Result
     for job in jobs {
         kept += q("update job set lease_until = $4
                    where tenant_id = $1 and id = $2 and token = $3 and state = 'running'")
-            .bind(job.tenant.as_str().to_owned())
-            .bind(job.id.as_str().to_owned())
-            .bind(job.token.clone())
-            .bind(until.0)
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
+        .bind(job.tenant.as_str().to_owned())
+        .bind(job.id.as_str().to_owned())
+        .bind(job.token.clone())
+        .bind(until.0)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
     }
     tx.commit().await?;
     Ok(kept)
@@ -324,11 +329,11 @@ pub async fn expired(store: &Store, c: &mut AnyConnection) -> Result<Vec<Expired
 pub async fn replay(c: &mut AnyConnection, tenant: &TenantId, now: Micros) -> Result<u64> {
     Ok(q("update job set state = 'ready', attempt = 0, run_at = $2, updated_at = $2
           where tenant_id = $1 and state = 'dead'")
-        .bind(tenant.as_str().to_owned())
-        .bind(now.0)
-        .execute(c)
-        .await?
-        .rows_affected())
+    .bind(tenant.as_str().to_owned())
+    .bind(now.0)
+    .execute(c)
+    .await?
+    .rows_affected())
 }
 
 /// Jobs by kind and state, for `/metrics`, the page and the auditor.
@@ -349,13 +354,12 @@ pub async fn counts(c: &mut AnyConnection) -> Result<Vec<(String, String, i64)>>
 /// # Errors
 /// Database errors.
 pub async fn next_due(c: &mut AnyConnection) -> Result<Option<Micros>> {
-    let (at,): (Option<i64>,) =
-        sqlx::query_as(
-            "select min(run_at) from job where state = 'ready'
+    let (at,): (Option<i64>,) = sqlx::query_as(
+        "select min(run_at) from job where state = 'ready'
                and kind in ('understand', 'answer', 'send')",
-        )
-        .fetch_one(c)
-        .await?;
+    )
+    .fetch_one(c)
+    .await?;
     Ok(at.map(Micros))
 }
 

@@ -46,9 +46,12 @@ pub struct Listed {
 /// CRC-32 (IEEE 802.3), bit by bit: 38 bytes a request don't need a table.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, b| {
-        (0..8).fold(crc ^ u32::from(*b), |c, _| {
-            if c & 1 == 1 { (c >> 1) ^ 0xEDB8_8320 } else { c >> 1 }
-        })
+        (0..8).fold(
+            crc ^ u32::from(*b),
+            |c, _| {
+                if c & 1 == 1 { (c >> 1) ^ 0xEDB8_8320 } else { c >> 1 }
+            },
+        )
     })
 }
 
@@ -107,13 +110,7 @@ pub async fn create(
     Ok((id, text))
 }
 
-fn key(
-    id: &str,
-    tenant: &str,
-    name: String,
-    scopes: &str,
-    user: Option<String>,
-) -> Result<Key> {
+fn key(id: &str, tenant: &str, name: String, scopes: &str, user: Option<String>) -> Result<Key> {
     Ok(Key {
         id: parse("api_key.id", id)?,
         tenant: parse("api_key.tenant_id", tenant)?,
@@ -161,15 +158,20 @@ pub async fn used(c: &mut AnyConnection, k: &Key, now: Micros) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub async fn revoke(store: &Store, c: &mut AnyConnection, tenant: &TenantId, id: &KeyId) -> Result<()> {
+pub async fn revoke(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &KeyId,
+) -> Result<()> {
     let n = q("update api_key set revoked_at = $3 where tenant_id = $1 and id = $2
                and revoked_at is null")
-        .bind(tenant.as_str().to_owned())
-        .bind(id.as_str().to_owned())
-        .bind(store.host.now().0)
-        .execute(c)
-        .await?
-        .rows_affected();
+    .bind(tenant.as_str().to_owned())
+    .bind(id.as_str().to_owned())
+    .bind(store.host.now().0)
+    .execute(c)
+    .await?
+    .rows_affected();
     if n == 1 { Ok(()) } else { Err(Error::NotFound("API key")) }
 }
 

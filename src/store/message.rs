@@ -161,14 +161,14 @@ pub async fn replace_raw(
     let n = q("update message set raw_sealed = $3, body_hash = $4, state = 'received',
                  format = $5, revision = revision + 1
                where tenant_id = $1 and id = $2 and state <> 'deleted'")
-        .bind(tenant.as_str().to_owned())
-        .bind(id.as_str().to_owned())
-        .bind(sealed)
-        .bind(store.keys.hash_full(tenant, "body", &bytes))
-        .bind(if matches!(raw, Raw::Json(_)) { "json" } else { "mime" })
-        .execute(c)
-        .await?
-        .rows_affected();
+    .bind(tenant.as_str().to_owned())
+    .bind(id.as_str().to_owned())
+    .bind(sealed)
+    .bind(store.keys.hash_full(tenant, "body", &bytes))
+    .bind(if matches!(raw, Raw::Json(_)) { "json" } else { "mime" })
+    .execute(c)
+    .await?
+    .rows_affected();
     if n == 1 { Ok(()) } else { Err(Error::NotFound("message")) }
 }
 
@@ -301,12 +301,13 @@ pub async fn by_external(
     channel: &ChannelId,
     external_id: &str,
 ) -> Result<Message> {
-    let row = sqlx::query(select!("where tenant_id = $1 and channel_id = $2 and external_hash = $3"))
-        .bind(tenant.as_str())
-        .bind(channel.as_str())
-        .bind(store.keys.hash(tenant, "external", external_id))
-        .fetch_optional(c)
-        .await?;
+    let row =
+        sqlx::query(select!("where tenant_id = $1 and channel_id = $2 and external_hash = $3"))
+            .bind(tenant.as_str())
+            .bind(channel.as_str())
+            .bind(store.keys.hash(tenant, "external", external_id))
+            .fetch_optional(c)
+            .await?;
     read(&row.ok_or(Error::NotFound("message"))?)
 }
 

@@ -9,8 +9,10 @@ use sqlx::{SqlSafeStr, raw_sql};
 use super::{Db, Engine, Error, Result};
 
 /// Version, name, statements.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "initial", include_str!("../../migrations/0001_initial.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("../../migrations/0001_initial.sql")),
+    (2, "thread order", include_str!("../../migrations/0002_thread_order.sql")),
+];
 
 /// On PostgreSQL the portable type `blob` is a domain over `bytea`.
 const POSTGRES_FIRST: &str = "do $$ begin create domain blob as bytea; \

@@ -74,8 +74,7 @@ pub async fn list(
     .await?;
     let mut all = Vec::with_capacity(rows.len());
     for (send, subject, sealed, at) in rows {
-        let plain =
-            store.keys.open(c, tenant, &subject, "sandbox.content", &send, &sealed).await?;
+        let plain = store.keys.open(c, tenant, &subject, "sandbox.content", &send, &sealed).await?;
         all.push((
             parse("sandbox_delivery.send_id", &send)?,
             serde_json::from_slice(&plain)?,

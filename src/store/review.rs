@@ -168,7 +168,11 @@ pub async fn get(c: &mut AnyConnection, tenant: &TenantId, id: &ReviewId) -> Res
 ///
 /// # Errors
 /// Database errors.
-pub async fn of_thread(c: &mut AnyConnection, tenant: &TenantId, thread: &ThreadId) -> Result<Vec<Review>> {
+pub async fn of_thread(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    thread: &ThreadId,
+) -> Result<Vec<Review>> {
     let sql = format!(
         "select {COLUMNS} from review where tenant_id = $1 and thread_id = $2 order by id desc"
     );
@@ -249,7 +253,12 @@ pub async fn counts(c: &mut AnyConnection, tenant: &TenantId) -> Result<Vec<(Sta
 ///
 /// # Errors
 /// [`Error::Fenced`] when somebody was faster.
-pub async fn update(store: &Store, c: &mut AnyConnection, tenant: &TenantId, r: &Review) -> Result<()> {
+pub async fn update(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    r: &Review,
+) -> Result<()> {
     let n = q("update review set state = $4, draft_revision = $5, approval_id = $6,
          outcome = $7, claimed_by = $8, claim_until = $9, assigned_to = $10, snoozed_until = $11,
          hold_until = $12, head_seq = $13, revision = revision + 1, updated_at = $14

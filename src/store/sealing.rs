@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use super::{Error, ROWS, Result, rows};
 use crate::domain::ids::{ContactId, Micros, TenantId};
+use crate::domain::masking::OperatorKey;
 use crate::ports::host::Host;
 
 const NONCE: usize = 24;
@@ -120,6 +121,11 @@ impl Keyring {
         Self { master, host, deks: Mutex::default(), index: Mutex::default() }
     }
 
+    /// The tenant's key for hashes and fakes of masked values.
+    pub fn operator_key(&self, tenant: &TenantId) -> OperatorKey {
+        OperatorKey::new(*self.master.derive("operators", tenant.as_str()))
+    }
+
     /// Keyed hash of a value for equality look-ups: 32 hex digits. `domain` keeps hashes of
     /// different columns apart.
     pub fn hash(&self, tenant: &TenantId, domain: &str, value: &str) -> String {
@@ -194,8 +200,8 @@ impl Keyring {
         );
         let kek = self.master.derive("kek", tenant.as_str());
         let mut made = HashMap::new();
-        let mut insert = sqlx::query_as::<_, (String,)>(AssertSqlSafe(sql))
-            .persistent(subjects.len() == 1);
+        let mut insert =
+            sqlx::query_as::<_, (String,)>(AssertSqlSafe(sql)).persistent(subjects.len() == 1);
         for subject in subjects {
             let (dek, wrapped) = self.make(&kek, tenant, subject);
             insert = insert.bind(tenant.as_str()).bind(*subject).bind(wrapped.clone()).bind(now.0);
@@ -420,7 +426,8 @@ impl Keyring {
 }
 
 fn open_with(key: &[u8; 32], aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
-    let altered = || Error::Key("a sealed value does not open: altered, moved or another key".into());
+    let altered =
+        || Error::Key("a sealed value does not open: altered, moved or another key".into());
     let (version, rest) = sealed.split_first().ok_or_else(altered)?;
     let (nonce, body) = rest.split_at_checked(NONCE).ok_or_else(altered)?;
     if *version != VERSION {

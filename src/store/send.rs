@@ -150,14 +150,14 @@ pub async fn finish(
     let n = q("update send set state = $3, provider_ref = coalesce($4, provider_ref),
                  updated_at = $5
                where tenant_id = $1 and id = $2 and state in ('sending', 'unknown')")
-        .bind(tenant.as_str().to_owned())
-        .bind(id.as_str().to_owned())
-        .bind(state)
-        .bind(provider_ref.map(str::to_owned))
-        .bind(store.host.now().0)
-        .execute(c)
-        .await?
-        .rows_affected();
+    .bind(tenant.as_str().to_owned())
+    .bind(id.as_str().to_owned())
+    .bind(state)
+    .bind(provider_ref.map(str::to_owned))
+    .bind(store.host.now().0)
+    .execute(c)
+    .await?
+    .rows_affected();
     if n == 1 { Ok(()) } else { Err(Error::Fenced) }
 }
 
@@ -218,7 +218,11 @@ pub async fn attempt_ended(
 ///
 /// # Errors
 /// Database errors.
-pub async fn open_attempt(c: &mut AnyConnection, tenant: &TenantId, id: &SendId) -> Result<Option<i64>> {
+pub async fn open_attempt(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &SendId,
+) -> Result<Option<i64>> {
     let row: Option<(i64,)> = sqlx::query_as(
         "select n from send_attempt where tenant_id = $1 and send_id = $2 and finished_at is null
          order by n desc limit 1",

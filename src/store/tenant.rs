@@ -77,4 +77,3 @@ pub async fn next_changes(c: &mut AnyConnection, tenant: &TenantId, n: i64) -> R
     .await?;
     Ok(last - n + 1)
 }
-

@@ -75,16 +75,19 @@ pub async fn get(c: &mut AnyConnection, tenant: &TenantId, id: &ThreadId) -> Res
 pub async fn list(
     c: &mut AnyConnection,
     tenant: &TenantId,
-    before: Micros,
+    (before, before_id): (Micros, &str),
     limit: i64,
 ) -> Result<Vec<Thread>> {
-    let rows: Vec<Row> =
-        sqlx::query_as(select!("where tenant_id = $1 and last_at < $2 order by last_at desc limit $3"))
-            .bind(tenant.as_str())
-            .bind(before.0)
-            .bind(limit)
-            .fetch_all(c)
-            .await?;
+    let rows: Vec<Row> = sqlx::query_as(select!(
+        "where tenant_id = $1 and (last_at, id) < ($2, $3)
+                                order by last_at desc, id desc limit $4"
+    ))
+    .bind(tenant.as_str())
+    .bind(before.0)
+    .bind(before_id)
+    .bind(limit)
+    .fetch_all(c)
+    .await?;
     rows.into_iter().map(read).collect()
 }
 
@@ -299,10 +302,10 @@ pub async fn advance(
 pub async fn touch(c: &mut AnyConnection, tenant: &TenantId, thread: &ThreadId) -> Result<()> {
     q("update thread set last_seq = last_seq + 1, head_seq = last_seq + 1
        where tenant_id = $1 and id = $2")
-        .bind(tenant.as_str().to_owned())
-        .bind(thread.as_str().to_owned())
-        .execute(c)
-        .await?;
+    .bind(tenant.as_str().to_owned())
+    .bind(thread.as_str().to_owned())
+    .execute(c)
+    .await?;
     Ok(())
 }
 

@@ -25,7 +25,10 @@ pub struct User {
 
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("User").field("id", &self.id).field("role", &self.role).finish_non_exhaustive()
+        f.debug_struct("User")
+            .field("id", &self.id)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
     }
 }
 
@@ -119,7 +122,12 @@ pub async fn list(c: &mut AnyConnection, tenant: &TenantId) -> Result<Vec<User>>
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub async fn disable(store: &Store, c: &mut AnyConnection, tenant: &TenantId, id: &UserId) -> Result<()> {
+pub async fn disable(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &UserId,
+) -> Result<()> {
     let n = q("update app_user set disabled_at = $3 where tenant_id = $1 and id = $2")
         .bind(tenant.as_str().to_owned())
         .bind(id.as_str().to_owned())

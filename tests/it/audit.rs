@@ -11,7 +11,11 @@ use crate::on_both;
 
 on_both!(what_is_changed_in_the_log_is_named, engine, {
     let app = TestApp::start(engine).await;
-    app.teach("Returns", "You can return any unworn item within 30 days of delivery. Returns are free.").await;
+    app.teach(
+        "Returns",
+        "You can return any unworn item within 30 days of delivery. Returns are free.",
+    )
+    .await;
     let id = app.say("m-1", "t-1", "How long do I have to return an item?").await;
     let review = app.review_in(&id, &["pending"]).await;
     let path = format!("/v1/reviews/{}/approve", review["id"].as_str().unwrap());
@@ -30,7 +34,10 @@ on_both!(what_is_changed_in_the_log_is_named, engine, {
         audit::verify(&mut c, &app.home.id, &[]).await.unwrap()
     };
     assert_eq!((whole.fault.as_deref(), whole.unchained), (None, 0));
-    assert!(whole.links >= 7, "received, understood, created, approved, began, sent, taught: {whole:?}");
+    assert!(
+        whole.links >= 7,
+        "received, understood, created, approved, began, sent, taught: {whole:?}"
+    );
     let head = whole.head.clone().unwrap();
     assert_eq!(head.seq, whole.links);
     let events: Vec<(i64, String, String)> = {
@@ -45,7 +52,14 @@ on_both!(what_is_changed_in_the_log_is_named, engine, {
         .await
         .unwrap()
     };
-    for action in ["message.received", "message.understood", "review.created", "review.approved", "send.began", "send.sent"] {
+    for action in [
+        "message.received",
+        "message.understood",
+        "review.created",
+        "review.approved",
+        "send.began",
+        "send.sent",
+    ] {
         assert!(events.iter().any(|(.., a)| a == action), "{action} is not in {events:?}");
     }
     let third = events[2].1.clone();
@@ -60,7 +74,12 @@ on_both!(what_is_changed_in_the_log_is_named, engine, {
         "update audit_link set hash = 'ff' where tenant_id = $1 and event_id = $2",
     ] {
         let mut tx = app.store.db.begin().await.unwrap();
-        let n = sqlx::query(set).bind(tenant.clone()).bind(third.clone()).execute(&mut *tx).await.unwrap();
+        let n = sqlx::query(set)
+            .bind(tenant.clone())
+            .bind(third.clone())
+            .execute(&mut *tx)
+            .await
+            .unwrap();
         assert_eq!(n.rows_affected(), 1);
         let v = audit::verify(&mut tx, &app.home.id, &[]).await.unwrap();
         assert!(v.fault.as_deref().is_some_and(|f| f.starts_with("link 3:")), "{set}: {v:?}");
@@ -83,13 +102,23 @@ on_both!(what_is_changed_in_the_log_is_named, engine, {
             "delete from audit_link where tenant_id = $1 and event_id = $2",
             "delete from audit_event where tenant_id = $1 and id = $2",
         ] {
-            let n = sqlx::query(delete).bind(tenant.clone()).bind(event.clone()).execute(&mut *tx).await.unwrap();
+            let n = sqlx::query(delete)
+                .bind(tenant.clone())
+                .bind(event.clone())
+                .execute(&mut *tx)
+                .await
+                .unwrap();
             assert_eq!(n.rows_affected(), 1);
         }
         let v = audit::verify(&mut tx, &app.home.id, &[]).await.unwrap();
         if anchored {
-            assert_eq!((v.fault, v.links), (None, seq - 1), "a clean cut shows only against an anchor");
-            let v = audit::verify(&mut tx, &app.home.id, std::slice::from_ref(&head)).await.unwrap();
+            assert_eq!(
+                (v.fault, v.links),
+                (None, seq - 1),
+                "a clean cut shows only against an anchor"
+            );
+            let v =
+                audit::verify(&mut tx, &app.home.id, std::slice::from_ref(&head)).await.unwrap();
             let fault = v.fault.unwrap();
             assert!(fault.contains(&format!("link {seq} was published")), "{fault}");
         } else {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use countersign::adapters::standard_webhooks;
 use countersign::app::{self, Models};
 use countersign::config::Config;
-use countersign::domain::ids::{Slug, TenantId, };
+use countersign::domain::ids::{Slug, TenantId};
 use countersign::domain::message::ChannelKind;
 use countersign::domain::review::Role;
 use countersign::http;
@@ -61,7 +61,8 @@ pub fn models() -> Models {
         .get_or_init(|| {
             let sets = [format!("model.folder={}", model_folder().display())];
             let config = Config::load(None, &|_| None, &sets).unwrap();
-            Models::load(&config).expect("the model is there after `make test` or `countersign models pull`")
+            Models::load(&config)
+                .expect("the model is there after `make test` or `countersign models pull`")
         })
         .clone()
 }
@@ -98,7 +99,8 @@ impl Drop for Database {
         if let Some((server, name)) = self.pg.take() {
             // A thread of its own: the test's runtime may be gone.
             let _ = std::thread::spawn(move || {
-                let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let rt =
+                    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 rt.block_on(sql(&server, &format!("drop database if exists {name} with (force)")));
             })
             .join();
@@ -177,7 +179,8 @@ impl TestApp {
         let store = app::open_store(&config).await.unwrap();
         let life = Lifecycle::new();
         let header_timeout = Duration::from_secs(config.server.header_timeout_s);
-        let service = app::build(config, store.clone(), models(), life.clone(), None).await.unwrap();
+        let service =
+            app::build(config, store.clone(), models(), life.clone(), None).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         if work {
@@ -207,7 +210,8 @@ impl TestApp {
 
     /// Hands in a chat message and gives its id.
     pub async fn say(&self, external_id: &str, thread: &str, text: &str) -> String {
-        let (status, body) = self.post(&self.home.key, "/v1/messages", &message(external_id, thread, text)).await;
+        let (status, body) =
+            self.post(&self.home.key, "/v1/messages", &message(external_id, thread, text)).await;
         assert_eq!(status, 202, "{body}");
         body["id"].as_str().unwrap().to_owned()
     }
@@ -241,9 +245,10 @@ impl TestApp {
             let (_, m) = self.get(&self.home.key, &format!("/v1/messages/{message}")).await;
             let thread = m["thread"].as_str()?.to_owned();
             let (_, t) = self.get(&self.home.key, &format!("/v1/threads/{thread}")).await;
-            let found = t["reviews"].as_array()?.iter().find(|r| {
-                states.contains(&r["state"].as_str().unwrap_or_default())
-            })?;
+            let found = t["reviews"]
+                .as_array()?
+                .iter()
+                .find(|r| states.contains(&r["state"].as_str().unwrap_or_default()))?;
             let id = found["id"].as_str()?.to_owned();
             let (status, r) = self.get(&self.home.key, &format!("/v1/reviews/{id}")).await;
             (status == 200).then_some(r)
@@ -310,15 +315,30 @@ pub async fn make_tenant(store: &Store, slug: &str) -> TestTenant {
     for (slug, kind) in
         [("chat", ChannelKind::Chat), ("mail", ChannelKind::Email), ("sms", ChannelKind::Sms)]
     {
-        let s = Settings { sender: "shop@example.com".into(), rate: 1000.0, burst: 1000.0, ..Settings::default() };
+        let s = Settings {
+            sender: "shop@example.com".into(),
+            rate: 1000.0,
+            burst: 1000.0,
+            ..Settings::default()
+        };
         let secrets = [secret.clone()];
-        channel::put(store, &mut tx, &t.id, &slug.parse().unwrap(), kind, AdapterKind::Sandbox, &s, &secrets)
-            .await
-            .unwrap();
+        channel::put(
+            store,
+            &mut tx,
+            &t.id,
+            &slug.parse().unwrap(),
+            kind,
+            AdapterKind::Sandbox,
+            &s,
+            &secrets,
+        )
+        .await
+        .unwrap();
     }
     let user = user::put(store, &mut tx, &t.id, "anna", hash, Role::Lead).await.unwrap();
-    let scopes = ["ingest", "read", "review", "knowledge"].map(str::to_owned);
-    let (_, key) = key::create(store, &mut tx, &t.id, "test", &scopes, Some(&user), None).await.unwrap();
+    let scopes = ["ingest", "read", "review", "knowledge", "mask"].map(str::to_owned);
+    let (_, key) =
+        key::create(store, &mut tx, &t.id, "test", &scopes, Some(&user), None).await.unwrap();
     tx.commit().await.unwrap();
     TestTenant { id: t.id, slug: slug.to_owned(), key, secret }
 }

@@ -28,7 +28,12 @@ on_both!(a_hundred_deliveries_at_once_make_one_row, engine, {
     let all = (0..100).map(|_| app.post(&app.home.key, "/v1/messages", &body));
     let answers = futures::future::join_all(all).await;
     let of = |status: u16| answers.iter().filter(|(s, _)| *s == status).count();
-    assert_eq!((of(202), of(200)), (1, 99), "{:?}", answers.iter().find(|(s, _)| *s != 200 && *s != 202));
+    assert_eq!(
+        (of(202), of(200)),
+        (1, 99),
+        "{:?}",
+        answers.iter().find(|(s, _)| *s != 200 && *s != 202)
+    );
     let id = answers[0].1["id"].as_str().unwrap();
     assert!(answers.iter().all(|(_, b)| b["id"].as_str() == Some(id)));
     assert_eq!(count(&app, "select cast(count(*) as bigint) from message").await, 1);
@@ -38,12 +43,18 @@ on_both!(a_hundred_deliveries_at_once_make_one_row, engine, {
 on_both!(the_same_id_with_another_body_is_refused_and_noted, engine, {
     let app = TestApp::idle(engine, &[]).await;
     let id = app.say("m-1", "t-1", "The first text.").await;
-    let (status, b) = app.post(&app.home.key, "/v1/messages", &message("m-1", "t-1", "Another text.")).await;
-    assert_eq!((status, b["code"].as_str(), b["id"].as_str()), (409, Some("message_conflict"), Some(&*id)));
-    let noted = "select cast(count(*) as bigint) from audit_event where action = 'message.conflict'";
+    let (status, b) =
+        app.post(&app.home.key, "/v1/messages", &message("m-1", "t-1", "Another text.")).await;
+    assert_eq!(
+        (status, b["code"].as_str(), b["id"].as_str()),
+        (409, Some("message_conflict"), Some(&*id))
+    );
+    let noted =
+        "select cast(count(*) as bigint) from audit_event where action = 'message.conflict'";
     assert_eq!(count(&app, noted).await, 1);
     assert_eq!(count(&app, "select cast(count(*) as bigint) from message").await, 1);
-    let (status, b) = app.post(&app.home.key, "/v1/messages", &message("m-1", "t-1", "The first text.")).await;
+    let (status, b) =
+        app.post(&app.home.key, "/v1/messages", &message("m-1", "t-1", "The first text.")).await;
     assert_eq!((status, b["id"].as_str()), (200, Some(&*id)), "the first is kept");
 });
 
@@ -140,7 +151,8 @@ on_both!(odd_characters_are_taken_and_shown, engine, {
     app.quiet().await;
     let dead = "select cast(count(*) as bigint) from job where state = 'dead'";
     assert_eq!(count(&app, dead).await, 0, "a step died of it");
-    let (status, m) = app.get(&app.home.key, &format!("/v1/messages/{}", b["id"].as_str().unwrap())).await;
+    let (status, m) =
+        app.get(&app.home.key, &format!("/v1/messages/{}", b["id"].as_str().unwrap())).await;
     assert_eq!(status, 200, "{m}");
     assert!(matches!(m["state"].as_str(), Some("understood" | "filed")), "{m}");
     let shown = m["text"].as_str().unwrap();
@@ -163,8 +175,9 @@ async fn keys_are_checked() {
     assert!(b["detail"].as_str().unwrap().contains("checksum"), "{b}");
     let mut tx = app.store.db.begin().await.unwrap();
     let scopes = ["read".to_owned()];
-    let (_, reader) =
-        key::create(&app.store, &mut tx, &app.home.id, "reader", &scopes, None, None).await.unwrap();
+    let (_, reader) = key::create(&app.store, &mut tx, &app.home.id, "reader", &scopes, None, None)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     let (status, b) = app.post(&reader, "/v1/messages", &body).await;
     assert_eq!((status, b["code"].as_str()), (403, Some("scope_missing")));

@@ -1,5 +1,11 @@
 //! One binary of integration tests: the real router on port 0 with a real database per test, on
 //! SQLite and on PostgreSQL.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by panicking"
+)]
 
 mod arch;
 mod audit;
@@ -10,7 +16,9 @@ mod harness;
 mod hooks;
 mod import;
 mod intake;
+mod leak;
 mod lifecycle;
+mod masking;
 mod outside;
 mod page;
 mod reviewing;

@@ -168,7 +168,9 @@ async fn a_model_drafts_from_masked_text_alone() {
     for r in &got {
         let text = String::from_utf8_lossy(&r.body);
         assert!(text.contains("<EMAIL_1>") && text.contains("<CARD_1>"), "{text}");
-        for raw in ["robin@example.com", "4111 1111", "4111111111111111", "555-0143", "Robin Example"] {
+        for raw in
+            ["robin@example.com", "4111 1111", "4111111111111111", "555-0143", "Robin Example"]
+        {
             assert!(!text.contains(raw), "{raw} reached the model");
         }
     }
@@ -183,7 +185,8 @@ async fn a_model_that_talks_rubbish_leaves_the_answer_to_a_person() {
         .mount(&server)
         .await;
     let base = format!("draft.base_url={}/v1", server.uri());
-    let more = ["draft.drafter=openai", base.as_str(), "worker.max_attempts=2", "draft.timeout_s=5"];
+    let more =
+        ["draft.drafter=openai", base.as_str(), "worker.max_attempts=2", "draft.timeout_s=5"];
     let app = TestApp::start_with(Engine::Sqlite, &more).await;
     app.teach("Returns", ARTICLE).await;
     let id = app.say("m1", "t1", "How long do I have to return an item?").await;

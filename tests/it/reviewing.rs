@@ -47,7 +47,9 @@ async fn colleague(app: &TestApp, name: &str, role: Role) -> String {
     let mut tx = app.store.db.begin().await.unwrap();
     let id = user::put(&app.store, &mut tx, &app.home.id, name, "no login", role).await.unwrap();
     let scopes = ["read", "review"].map(str::to_owned);
-    let (_, key) = key::create(&app.store, &mut tx, &app.home.id, name, &scopes, Some(&id), None).await.unwrap();
+    let (_, key) = key::create(&app.store, &mut tx, &app.home.id, name, &scopes, Some(&id), None)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     key
 }
@@ -100,12 +102,14 @@ on_both!(an_edit_of_an_old_revision_is_refused, engine, {
     let app = TestApp::start(engine).await;
     let (_, review) = pending(&app, "m-1", "t-1").await;
     let edit = |text: &'static str| json!({"text": text, "revision": review["revision"]});
-    let (status, first) = act(&app, &app.home.key, &review, "edit", edit("The first version.")).await;
+    let (status, first) =
+        act(&app, &app.home.key, &review, "edit", edit("The first version.")).await;
     assert_eq!(status, 200, "{first}");
     assert_ne!(first["digest"], review["digest"], "another text has another digest");
     let (status, b) = act(&app, &app.home.key, &review, "edit", edit("The second version.")).await;
     assert_eq!((status, b["code"].as_str()), (409, Some("revision_changed")));
-    let (status, b) = act(&app, &app.home.key, &review, "approve", json!({"digest": review["digest"]})).await;
+    let (status, b) =
+        act(&app, &app.home.key, &review, "approve", json!({"digest": review["digest"]})).await;
     assert_eq!((status, b["code"].as_str()), (409, Some("digest_changed")));
     assert_eq!(count(&app, APPROVALS).await, 0);
 });
@@ -113,7 +117,8 @@ on_both!(an_edit_of_an_old_revision_is_refused, engine, {
 on_both!(a_signature_can_be_taken_back_during_the_hold, engine, {
     let app = TestApp::start_with(engine, &["review.hold_s=8"]).await;
     let (id, review) = pending(&app, "m-1", "t-1").await;
-    let (status, held) = act(&app, &app.home.key, &review, "approve", json!({"digest": review["digest"]})).await;
+    let (status, held) =
+        act(&app, &app.home.key, &review, "approve", json!({"digest": review["digest"]})).await;
     assert_eq!((status, held["state"].as_str()), (200, Some("held")), "{held}");
     assert_eq!(count(&app, LIVE).await, 1);
     let (status, b) = act(&app, &app.home.key, &review, "undo", json!({})).await;
@@ -124,7 +129,8 @@ on_both!(a_signature_can_be_taken_back_during_the_hold, engine, {
     assert_eq!(count(&app, SENDS).await, 0);
     assert!(delivered(&app).await.is_empty());
     let now = app.review_in(&id, &["pending"]).await;
-    let (status, b) = act(&app, &app.home.key, &now, "approve", json!({"digest": now["digest"]})).await;
+    let (status, b) =
+        act(&app, &app.home.key, &now, "approve", json!({"digest": now["digest"]})).await;
     assert_eq!(status, 200, "it can be signed again: {b}");
     app.review_in(&id, &["sent"]).await;
     assert_eq!(count(&app, SENDS).await, 1);
@@ -133,7 +139,8 @@ on_both!(a_signature_can_be_taken_back_during_the_hold, engine, {
 on_both!(a_newer_message_voids_a_held_signature, engine, {
     let app = TestApp::start_with(engine, &["review.hold_s=10"]).await;
     let (id, review) = pending(&app, "m-1", "t-1").await;
-    let (status, held) = act(&app, &app.home.key, &review, "approve", json!({"digest": review["digest"]})).await;
+    let (status, held) =
+        act(&app, &app.home.key, &review, "approve", json!({"digest": review["digest"]})).await;
     assert_eq!((status, held["state"].as_str()), (200, Some("held")), "{held}");
     let newer = app.say("m-2", "t-1", "And is returning it free in the UK?").await;
     let old = app.review_in(&id, &["superseded"]).await;
@@ -183,19 +190,22 @@ on_both!(claims_snoozes_and_escalations, engine, {
     assert_eq!(status, 200, "{b}");
     assert!(!listed("/v1/reviews").await);
     assert!(listed("/v1/reviews?snoozed=true").await);
-    let (status, _) = act(&app, &anna, &review, "snooze", json!({"until": "2020-01-01T00:00:00Z"})).await;
+    let (status, _) =
+        act(&app, &anna, &review, "snooze", json!({"until": "2020-01-01T00:00:00Z"})).await;
     assert_eq!(status, 422, "a snooze into the past");
 
     let (status, b) = act(&app, &ben, &review, "escalate", json!({"reason": "Ask a lead."})).await;
     assert_eq!((status, b["state"].as_str()), (200, Some("escalated")), "{b}");
-    let (status, b) = act(&app, &ben, &review, "approve", json!({"digest": review["digest"]})).await;
+    let (status, b) =
+        act(&app, &ben, &review, "approve", json!({"digest": review["digest"]})).await;
     assert_eq!((status, b["code"].as_str()), (403, Some("forbidden")));
     let reason = "Not for us, tell mara.holt@example.com";
     let (status, b) = act(&app, &anna, &review, "reject", json!({"reason": reason})).await;
     assert_eq!((status, b["state"].as_str()), (200, Some("rejected")), "a lead may: {b}");
     assert!(!b["outcome"].as_str().unwrap().contains("mara.holt"), "{b}");
     assert!(!listed("/v1/reviews?snoozed=true").await);
-    let (status, _) = act(&app, &anna, &review, "approve", json!({"digest": review["digest"]})).await;
+    let (status, _) =
+        act(&app, &anna, &review, "approve", json!({"digest": review["digest"]})).await;
     assert_eq!(status, 409);
     app.quiet().await;
     assert_eq!((count(&app, SENDS).await, count(&app, APPROVALS).await), (0, 0));
@@ -207,10 +217,13 @@ on_both!(what_the_articles_do_not_answer_is_answered_by_hand, engine, {
     let review = app.review_in(&empty, &["no_match"]).await;
     assert_eq!(review["no_match_reason"], "no_passages");
     app.teach("Returns", ARTICLE).await;
-    let id = app.say("m-1", "t-1", "Could you tell me which strings fit my grandmother's concert piano?").await;
+    let id = app
+        .say("m-1", "t-1", "Could you tell me which strings fit my grandmother's concert piano?")
+        .await;
     let review = app.review_in(&id, &["no_match"]).await;
     assert_eq!(review["draft"]["text"], "");
-    let (status, _) = act(&app, &app.home.key, &review, "approve", json!({"digest": review["digest"]})).await;
+    let (status, _) =
+        act(&app, &app.home.key, &review, "approve", json!({"digest": review["digest"]})).await;
     assert_eq!(status, 409, "nothing can't be signed");
 
     // What a reviewer types raw is masked where it rests and whole where it arrives.
@@ -222,7 +235,8 @@ on_both!(what_the_articles_do_not_answer_is_answered_by_hand, engine, {
     let kept = sent["draft"]["text"].as_str().unwrap();
     assert!(kept.contains("<EMAIL_1>") && !kept.contains("mara.holt"), "{kept}");
     let mut c = app.store.db.read().await.unwrap();
-    let rows: Vec<(String,)> = sqlx::query_as("select body_masked from draft").fetch_all(&mut *c).await.unwrap();
+    let rows: Vec<(String,)> =
+        sqlx::query_as("select body_masked from draft").fetch_all(&mut *c).await.unwrap();
     assert!(rows.iter().any(|(b,)| b.contains("piano maker")), "{rows:?}");
     assert!(rows.iter().all(|(b,)| !b.contains("mara.holt")), "{rows:?}");
     drop(c);
@@ -232,10 +246,12 @@ on_both!(what_the_articles_do_not_answer_is_answered_by_hand, engine, {
 on_both!(what_a_reviewer_types_may_hold_odd_characters, engine, {
     let app = TestApp::start(engine).await;
     let (_, review) = pending(&app, "m-1", "t-1").await;
-    let body = json!({"text": "Yes,\u{0} you can \u{202e}return it.", "revision": review["revision"]});
+    let body =
+        json!({"text": "Yes,\u{0} you can \u{202e}return it.", "revision": review["revision"]});
     let (status, b) = act(&app, &app.home.key, &review, "edit", body).await;
     assert!(status == 200 || status == 422, "{status} {b}");
-    let (status, b) = act(&app, &app.home.key, &review, "reject", json!({"reason": "no\u{0}pe"})).await;
+    let (status, b) =
+        act(&app, &app.home.key, &review, "reject", json!({"reason": "no\u{0}pe"})).await;
     assert!(status == 200 || status == 422, "{status} {b}");
 });
 
@@ -255,7 +271,8 @@ on_both!(a_burst_makes_one_review, engine, {
     let live: Vec<&Value> =
         t["reviews"].as_array().unwrap().iter().filter(|r| r["state"] != "superseded").collect();
     assert_eq!(live.len(), 1, "{t}");
-    let (_, r) = app.get(&app.home.key, &format!("/v1/reviews/{}", live[0]["id"].as_str().unwrap())).await;
+    let (_, r) =
+        app.get(&app.home.key, &format!("/v1/reviews/{}", live[0]["id"].as_str().unwrap())).await;
     assert_eq!(r["state"], "pending", "{r} {review}");
     assert!(r["draft"]["text"].as_str().unwrap().contains("30 days"), "{r}");
 });
@@ -263,13 +280,15 @@ on_both!(a_burst_makes_one_review, engine, {
 on_both!(the_database_refuses_a_send_without_a_live_signature, engine, {
     let app = TestApp::start_with(engine, &["review.hold_s=120"]).await;
     let (id, review) = pending(&app, "m-1", "t-1").await;
-    let (status, b) = act(&app, &app.home.key, &review, "approve", json!({"digest": review["digest"]})).await;
+    let (status, b) =
+        act(&app, &app.home.key, &review, "approve", json!({"digest": review["digest"]})).await;
     assert_eq!((status, b["state"].as_str()), (200, Some("held")), "{b}");
     let (_, m) = app.get(&app.home.key, &format!("/v1/messages/{id}")).await;
     let channel = m["channel"].as_str().unwrap().to_owned();
     let approval = {
         let mut c = app.store.db.read().await.unwrap();
-        let (a,): (String,) = sqlx::query_as("select id from approval").fetch_one(&mut *c).await.unwrap();
+        let (a,): (String,) =
+            sqlx::query_as("select id from approval").fetch_one(&mut *c).await.unwrap();
         a
     };
     let digest = review["digest"].as_str().unwrap().to_owned();

@@ -14,7 +14,11 @@ on_both!(a_message_is_answered_and_sent, engine, {
     )
     .await;
     let id = app
-        .say("m-1", "t-1", "Hi, my email is robin@example.com. How long do I have to return an item?")
+        .say(
+            "m-1",
+            "t-1",
+            "Hi, my email is robin@example.com. How long do I have to return an item?",
+        )
         .await;
     let review = app.review_in(&id, &["pending"]).await;
     let text = review["draft"]["text"].as_str().unwrap();
@@ -31,7 +35,8 @@ on_both!(a_message_is_answered_and_sent, engine, {
     assert_eq!(status, 200, "{body}");
     let sent = app.review_in(&id, &["sent"]).await;
     assert_eq!(sent["id"], review["id"]);
-    let (status, again) = app.post(&app.home.key, &path, &json!({"digest": review["digest"]})).await;
+    let (status, again) =
+        app.post(&app.home.key, &path, &json!({"digest": review["digest"]})).await;
     assert_eq!((status, again["code"].as_str()), (409, Some("wrong_state")));
     app.quiet().await;
     app.stop().await;

@@ -9,7 +9,7 @@ use crate::harness::{TestApp, TestTenant, eventually, message};
 use crate::on_both;
 
 /// Every handler under `/v1`: method and path.
-const ROUTES: [(&str, &str); 15] = [
+const ROUTES: [(&str, &str); 16] = [
     ("POST", "/messages"),
     ("GET", "/messages/{id}"),
     ("PATCH", "/messages/{id}"),
@@ -24,18 +24,21 @@ const ROUTES: [(&str, &str); 15] = [
     ("POST", "/knowledge"),
     ("GET", "/knowledge/{id}"),
     ("DELETE", "/knowledge/{id}"),
+    ("POST", "/mask"),
     ("POST", "/hooks/{channel}"),
 ];
 
 const ACTIONS: [&str; 11] = [
-    "claim", "release", "approve", "edit", "respond", "reject", "escalate", "snooze", "assign", "undo", "settle",
+    "claim", "release", "approve", "edit", "respond", "reject", "escalate", "snooze", "assign",
+    "undo", "settle",
 ];
 
 #[test]
 fn the_table_holds_every_route() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/mod.rs");
     let source = std::fs::read_to_string(path).unwrap();
-    let v1 = source.split("let v1 = Router::new()").nth(1).unwrap().split(".fallback(").next().unwrap();
+    let v1 =
+        source.split("let v1 = Router::new()").nth(1).unwrap().split(".fallback(").next().unwrap();
     let calls: Vec<&str> = v1.lines().filter(|l| l.contains(".route(")).collect();
     // `/knowledge/{id}` is registered once a method.
     let mut paths: Vec<&str> = ROUTES.iter().map(|(_, p)| *p).collect();
@@ -44,7 +47,7 @@ fn the_table_holds_every_route() {
     for path in paths {
         assert!(v1.contains(&format!(".route(\"{path}\", ")), "{path}");
     }
-    let modules = ["messages::", "threads::", "reviews::", "knowledge::", "hooks::"];
+    let modules = ["messages::", "threads::", "reviews::", "knowledge::", "mask::", "hooks::"];
     let handlers: usize = modules.iter().map(|m| v1.matches(m).count()).sum();
     assert_eq!(handlers, ROUTES.len(), "a handler is missing from the table");
 
@@ -53,7 +56,11 @@ fn the_table_holds_every_route() {
     for action in ACTIONS {
         assert!(source.contains(&format!("\"{action}\"")), "{action}");
     }
-    assert_eq!(source.matches("desk.").count(), 10, "an action is missing from the table (edit and respond share one)");
+    assert_eq!(
+        source.matches("desk.").count(),
+        10,
+        "an action is missing from the table (edit and respond share one)"
+    );
 }
 
 /// What a tenant has, and the word that only it knows.
@@ -86,7 +93,13 @@ async fn review_of(app: &TestApp, key: &str, message: &str) -> Value {
     .expect("no review came up")
 }
 
-async fn ask(app: &TestApp, tenant: &TestTenant, external: &str, thread: &str, text: &str) -> Value {
+async fn ask(
+    app: &TestApp,
+    tenant: &TestTenant,
+    external: &str,
+    thread: &str,
+    text: &str,
+) -> Value {
     let (status, b) = app.post(&tenant.key, "/v1/messages", &message(external, thread, text)).await;
     assert_eq!(status, 202, "{b}");
     review_of(app, &tenant.key, b["id"].as_str().unwrap()).await
@@ -112,7 +125,13 @@ async fn furnish(app: &TestApp, tenant: TestTenant, canary: &str) -> Side {
     }
 }
 
-async fn call(app: &TestApp, key: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
+async fn call(
+    app: &TestApp,
+    key: &str,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> (u16, String) {
     let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
     let mut request = app.http.request(method, format!("{}/v1{path}", app.base)).bearer_auth(key);
     if let Some(body) = body {
@@ -124,8 +143,10 @@ async fn call(app: &TestApp, key: &str, method: &str, path: &str, body: Option<&
 
 async fn hook(app: &TestApp, slug: &str, secret: &str, id: &str, body: &Value) -> u16 {
     let text = body.to_string();
-    let (ts, sig) = standard_webhooks::sign(&[secret.to_owned()], id, System.now(), text.as_bytes());
-    let request = app.http.post(format!("{}/v1/hooks/{slug}.chat", app.base)).header("webhook-id", id);
+    let (ts, sig) =
+        standard_webhooks::sign(&[secret.to_owned()], id, System.now(), text.as_bytes());
+    let request =
+        app.http.post(format!("{}/v1/hooks/{slug}.chat", app.base)).header("webhook-id", id);
     let request = request.header("webhook-timestamp", ts).header("webhook-signature", sig);
     request.body(text).send().await.unwrap().status().as_u16()
 }
@@ -150,12 +171,33 @@ async fn knocks(app: &TestApp, me: &Side, them: &Side) {
                 assert_eq!(status, 202, "{what}: {b}");
             }
             ("POST", "/knowledge") => {
-                let before = call(app, &them.tenant.key, "GET", &format!("/knowledge/{}", them.article), None).await;
+                let before = call(
+                    app,
+                    &them.tenant.key,
+                    "GET",
+                    &format!("/knowledge/{}", them.article),
+                    None,
+                )
+                .await;
                 let a = json!({"source": "returns.md", "title": "Returns", "text": format!("{} only, 30 days.", me.canary)});
                 let (status, b) = call(app, key, method, path, Some(&a)).await;
                 assert!(status == 201 && !b.contains(&them.article), "{what}: {status} {b}");
-                let after = call(app, &them.tenant.key, "GET", &format!("/knowledge/{}", them.article), None).await;
+                let after = call(
+                    app,
+                    &them.tenant.key,
+                    "GET",
+                    &format!("/knowledge/{}", them.article),
+                    None,
+                )
+                .await;
                 assert_eq!((before.0, &before), (200, &after), "{what}");
+            }
+            ("POST", "/mask") => {
+                let texts = json!({"text": format!("{} wrote to robin@example.com", them.canary)});
+                let (status, b) = call(app, key, method, path, Some(&texts)).await;
+                // Nothing but what was sent comes back, and no number of another tenant's thread.
+                assert_eq!(status, 200, "{what}: {b}");
+                assert!(b.contains("<EMAIL_1>") && !b.contains(&them.message), "{what}: {b}");
             }
             ("POST", "/hooks/{channel}") => {
                 let body = json!({"type": "message.created", "data": message("h-1", "t-hook", "Hello from a hook.")});
@@ -163,7 +205,11 @@ async fn knocks(app: &TestApp, me: &Side, them: &Side) {
                 assert_ne!(*mine, them.tenant.secret);
                 let id = format!("evt-{}", me.tenant.slug);
                 assert_eq!(hook(app, theirs, mine, &id, &body).await, 401, "{what}");
-                assert_eq!(hook(app, &me.tenant.slug, mine, &id, &body).await, 202, "{what}, one's own");
+                assert_eq!(
+                    hook(app, &me.tenant.slug, mine, &id, &body).await,
+                    202,
+                    "{what}, one's own"
+                );
             }
             ("POST", "/reviews/{id}/{action}") => {
                 for action in ACTIONS {
@@ -221,7 +267,10 @@ on_both!(no_route_leads_to_another_tenant, engine, {
     for (me, them) in [(&a, &b), (&b, &a)] {
         let seen = own(&app, me).await;
         assert!(seen.iter().all(|(status, _)| *status == 200), "{seen:?}");
-        assert!(seen.iter().any(|(_, t)| t.contains(&me.canary)), "the canary shows at home: {seen:?}");
+        assert!(
+            seen.iter().any(|(_, t)| t.contains(&me.canary)),
+            "the canary shows at home: {seen:?}"
+        );
         assert!(seen.iter().all(|(_, t)| !t.contains(&them.canary)), "{seen:?}");
     }
     let before = (own(&app, &a).await, own(&app, &b).await);
@@ -242,7 +291,11 @@ on_both!(a_search_finds_nothing_of_another_tenant, engine, {
     assert!(theirs["draft"]["text"].as_str().unwrap().contains("seven years"), "{theirs}");
     for (external, taught) in [("m-1", false), ("m-2", true)] {
         if taught {
-            app.teach("Returns", "You can return any unworn item within 30 days of delivery. Returns are free.").await;
+            app.teach(
+                "Returns",
+                "You can return any unworn item within 30 days of delivery. Returns are free.",
+            )
+            .await;
         }
         let ours = ask(&app, &app.home, external, external, question).await;
         let path = format!("/v1/reviews/{}/evidence", ours["id"].as_str().unwrap());

@@ -19,7 +19,9 @@
 //! here as functions, so this module needs neither.
 
 mod entity;
+mod fake;
 mod numbering;
+mod operator;
 mod placeholder;
 mod remask;
 mod rendered;
@@ -31,6 +33,7 @@ mod vault;
 
 pub use entity::{Entity, EntityError};
 pub use numbering::{Numbering, Placeholder, ValueHash, VaultKey};
+pub use operator::{Operator, OperatorError, OperatorKey, Operators, Replaced};
 pub use remask::{KeptPlaceholder, Remasked, remask};
 pub use rendered::{Outbound, PublicText, RenderedText};
 pub use restore::{Refusal, RestorePolicy, Restored, restore};

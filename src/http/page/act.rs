@@ -71,8 +71,13 @@ pub async fn act(
     match run(&app, &person, &wanted, &action, &f).await {
         Ok(done) => {
             app.wake.notify_one();
-            let tab: String =
-                f.tab.as_deref().unwrap_or("review").chars().filter(char::is_ascii_lowercase).collect();
+            let tab: String = f
+                .tab
+                .as_deref()
+                .unwrap_or("review")
+                .chars()
+                .filter(char::is_ascii_lowercase)
+                .collect();
             Ok(Redirect::to(&format!("/reviews/{wanted}?tab={tab}&done={done}")).into_response())
         }
         Err(e) => refused(&app, &person, &path, f, e).await,
@@ -136,11 +141,19 @@ async fn run(
 }
 
 fn stale() -> ReviewError {
-    ReviewError::Changed { code: "digest_changed", what: "the page was too old to be signed from".into() }
+    ReviewError::Changed {
+        code: "digest_changed",
+        what: "the page was too old to be signed from".into(),
+    }
 }
 
 /// With flags raised, signing takes the tick that they were read.
-async fn flags_read(app: &App, person: &Person, id: &ReviewId, f: &Fields) -> Result<(), ReviewError> {
+async fn flags_read(
+    app: &App,
+    person: &Person,
+    id: &ReviewId,
+    f: &Fields,
+) -> Result<(), ReviewError> {
     let mut c = app.store.db.read().await?;
     let r = crate::store::review::get(&mut c, &person.session.tenant, id).await?;
     if r.attention.is_empty() || f.flags_read.is_some() {
@@ -170,13 +183,17 @@ async fn refused(
     e: ReviewError,
 ) -> Result<Response, Failure> {
     let p = Problem::from(e);
-    if !matches!(p.status(), StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::FORBIDDEN) {
+    if !matches!(
+        p.status(),
+        StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::FORBIDDEN
+    ) {
         return Err(p.into());
     }
     let conflict = p.status() == StatusCode::CONFLICT;
     let said = Notice {
         kind: if conflict { NoticeKind::Conflict } else { NoticeKind::Error },
-        title: if conflict { "Changed meanwhile: nothing was done." } else { "That was not done." }.to_owned(),
+        title: if conflict { "Changed meanwhile: nothing was done." } else { "That was not done." }
+            .to_owned(),
         lines: vec![p.detail().to_owned()],
         undo: None,
     };
@@ -198,7 +215,10 @@ mod tests {
         for (value, _) in SNOOZES {
             assert!(snooze_until(value, now).is_some_and(|t| t > now), "{value}");
         }
-        assert_eq!(snooze_until("tomorrow", now).map(Micros::rfc3339).as_deref(), Some("2025-11-23T08:00:00.000Z"));
+        assert_eq!(
+            snooze_until("tomorrow", now).map(Micros::rfc3339).as_deref(),
+            Some("2025-11-23T08:00:00.000Z")
+        );
         assert_eq!(snooze_until("never", now), None);
     }
 }

@@ -73,7 +73,8 @@ pub async fn knowledge(
     let mut c = app.store.db.read().await?;
     let mut articles = Vec::new();
     for a in article::list(&mut c, t, 1000).await? {
-        let hit = a.title.to_lowercase().contains(&wanted) || a.body.to_lowercase().contains(&wanted);
+        let hit =
+            a.title.to_lowercase().contains(&wanted) || a.body.to_lowercase().contains(&wanted);
         if !hit {
             continue;
         }
@@ -81,7 +82,14 @@ pub async fn knowledge(
         articles.push(ArticleRow {
             id: a.id.to_string(),
             title: a.title,
-            summary: a.body.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(140).collect(),
+            summary: a
+                .body
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+                .chars()
+                .take(140)
+                .collect(),
             source: a.source,
             passages: u32::try_from(passages).unwrap_or(u32::MAX),
             cited: 0,

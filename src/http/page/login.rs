@@ -28,7 +28,10 @@ const WINDOW: Duration = Duration::from_secs(15 * 60);
 ///
 /// # Errors
 /// When the password can't be hashed (longer than 4 GiB).
-pub fn hash_password(host: &dyn Host, password: &str) -> Result<String, argon2::password_hash::Error> {
+pub fn hash_password(
+    host: &dyn Host,
+    password: &str,
+) -> Result<String, argon2::password_hash::Error> {
     let mut salt = [0u8; 16];
     host.fill(&mut salt);
     Ok(Argon2::default().hash_password_with_salt(password.as_bytes(), &salt)?.to_string())
@@ -62,7 +65,12 @@ pub async fn show(
     form(&app, "", None, own_path(o.next))
 }
 
-fn form(app: &App, name: &str, error: Option<&str>, next: Option<String>) -> Result<Response, Failure> {
+fn form(
+    app: &App,
+    name: &str,
+    error: Option<&str>,
+    next: Option<String>,
+) -> Result<Response, Failure> {
     // Before there is a session, a cookie of its own carries the form's token.
     let csrf = app.store.host.token();
     let html = app.pages.login(&LoginPage {
@@ -113,11 +121,21 @@ pub async fn enter(
 ) -> Result<Response, Failure> {
     let wanted = named_cookie(&headers, login_cookie(&app)).unwrap_or_default();
     if auth::same_site(&app, &headers, &wanted, &f.csrf).is_err() {
-        return form(&app, &f.name, Some("The form had grown old. Please try again."), own_path(f.next));
+        return form(
+            &app,
+            &f.name,
+            Some("The form had grown old. Please try again."),
+            own_path(f.next),
+        );
     }
     let name: String = f.name.trim().chars().take(100).collect();
     if !may_try(&app, &name) {
-        let mut r = form(&app, &name, Some("Too many failed logins. Wait a quarter of an hour."), own_path(f.next))?;
+        let mut r = form(
+            &app,
+            &name,
+            Some("Too many failed logins. Wait a quarter of an hour."),
+            own_path(f.next),
+        )?;
         *r.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         return Ok(r);
     }

@@ -81,7 +81,9 @@ impl From<NotIn> for Failure {
     fn from(e: NotIn) -> Self {
         match e {
             NotIn::Problem(p) => Self(p),
-            NotIn::Login(_) => Self(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "log in first")),
+            NotIn::Login(_) => {
+                Self(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "log in first"))
+            }
         }
     }
 }

@@ -120,7 +120,8 @@ async fn row(
     let numbering = threads::numbering(c, t, &r.thread).await?;
     let analysis = message::analysis(c, t, &r.message).await?;
     let text = rendered(m.visible.as_deref(), &numbering);
-    let first: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect();
+    let first: String =
+        text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect();
     let subject = rendered(m.subject_masked.as_deref(), &numbering);
     let (subject, preview) =
         if subject.trim().is_empty() { (first, String::new()) } else { (subject, first) };
@@ -179,18 +180,28 @@ pub fn flags(r: &Review) -> Vec<Flag> {
         .iter()
         .map(|code| {
             let (kind, detail) = match code.as_str() {
-                "injection" => (FlagKind::Injection, "The message tries to instruct the assistant."),
-                "reply_to_differs" => {
-                    (FlagKind::ReplyTo, "Its Reply-To names another domain; the reply goes to the sender.")
+                "injection" => {
+                    (FlagKind::Injection, "The message tries to instruct the assistant.")
                 }
-                "related_thread" => {
-                    (FlagKind::NewSender, "It refers to a conversation in which its sender takes no part.")
-                }
+                "reply_to_differs" => (
+                    FlagKind::ReplyTo,
+                    "Its Reply-To names another domain; the reply goes to the sender.",
+                ),
+                "related_thread" => (
+                    FlagKind::NewSender,
+                    "It refers to a conversation in which its sender takes no part.",
+                ),
                 "attachment_refused" => (FlagKind::Attachment, "An attachment was refused."),
-                "ungrounded" => (FlagKind::Ungrounded, "A sentence of the draft isn't in its evidence."),
-                "unanswered" => (FlagKind::Other, "Part of the question has no answer in the draft."),
+                "ungrounded" => {
+                    (FlagKind::Ungrounded, "A sentence of the draft isn't in its evidence.")
+                }
+                "unanswered" => {
+                    (FlagKind::Other, "Part of the question has no answer in the draft.")
+                }
                 "spam" => (FlagKind::Spam, "Filed as unwanted mail."),
-                "draft_failed" => (FlagKind::Other, "No draft could be made: see the dead letters."),
+                "draft_failed" => {
+                    (FlagKind::Other, "No draft could be made: see the dead letters.")
+                }
                 _ => (FlagKind::Other, "Look twice."),
             };
             Flag { kind, detail: detail.to_owned() }

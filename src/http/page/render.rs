@@ -136,10 +136,7 @@ fn whitespace() -> Result<SyntaxConfig, RenderError> {
         .trim_blocks(true)
         .lstrip_blocks(true)
         .build()
-        .map_err(|source| RenderError::Parse {
-            template: "(syntax)",
-            source,
-        })
+        .map_err(|source| RenderError::Parse { template: "(syntax)", source })
 }
 
 /// Prints one value of a template: the only way from a context into the HTML.
@@ -158,10 +155,9 @@ fn print(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
         ValueKind::Number => Ok(write!(out, "{value}")?),
         // Only an `if` without `else` gets here with undefined; strict mode refuses the rest earlier.
         ValueKind::Undefined => Ok(()),
-        kind => Err(Error::new(
-            ErrorKind::InvalidOperation,
-            format!("a template printed a {kind}"),
-        )),
+        kind => {
+            Err(Error::new(ErrorKind::InvalidOperation, format!("a template printed a {kind}")))
+        }
     }
 }
 
@@ -249,15 +245,12 @@ pub struct Asset {
 
 /// The file served at `/assets/{path}`, if there is one.
 pub fn asset(path: &str) -> Option<Asset> {
-    ASSETS
-        .iter()
-        .find(|embedded| embedded.path == path)
-        .map(|embedded| Asset {
-            content_type: embedded.content_type,
-            bytes: embedded.bytes,
-            etag: &embedded.etag,
-            version: &embedded.version,
-        })
+    ASSETS.iter().find(|embedded| embedded.path == path).map(|embedded| Asset {
+        content_type: embedded.content_type,
+        bytes: embedded.bytes,
+        etag: &embedded.etag,
+        version: &embedded.version,
+    })
 }
 
 struct Embedded {
@@ -283,21 +276,9 @@ impl Embedded {
 
 static ASSETS: LazyLock<[Embedded; 3]> = LazyLock::new(|| {
     [
-        Embedded::new(
-            "app.css",
-            "text/css; charset=utf-8",
-            include_bytes!("assets/app.css"),
-        ),
-        Embedded::new(
-            "app.js",
-            "text/javascript; charset=utf-8",
-            include_bytes!("assets/app.js"),
-        ),
-        Embedded::new(
-            "favicon.svg",
-            "image/svg+xml",
-            include_bytes!("assets/favicon.svg"),
-        ),
+        Embedded::new("app.css", "text/css; charset=utf-8", include_bytes!("assets/app.css")),
+        Embedded::new("app.js", "text/javascript; charset=utf-8", include_bytes!("assets/app.js")),
+        Embedded::new("favicon.svg", "image/svg+xml", include_bytes!("assets/favicon.svg")),
     ]
 });
 
@@ -305,10 +286,7 @@ static ASSETS: LazyLock<[Embedded; 3]> = LazyLock::new(|| {
 fn asset_url(path: Cow<'_, str>) -> Result<String, Error> {
     match asset(&path) {
         Some(found) => Ok(format!("/assets/{path}?v={}", found.version)),
-        None => Err(Error::new(
-            ErrorKind::InvalidOperation,
-            format!("there is no asset {path}"),
-        )),
+        None => Err(Error::new(ErrorKind::InvalidOperation, format!("there is no asset {path}"))),
     }
 }
 
@@ -336,29 +314,15 @@ mod tests {
         let mut all = vec![
             ("login", "login.html", context(&LoginPage::sample())),
             ("queue", "queue.html", context(&QueuePage::sample())),
-            (
-                "queue-empty",
-                "queue.html",
-                context(&QueuePage::sample_empty()),
-            ),
+            ("queue-empty", "queue.html", context(&QueuePage::sample_empty())),
             ("outbox", "outbox.html", context(&OutboxPage::sample())),
-            (
-                "knowledge",
-                "knowledge.html",
-                context(&KnowledgePage::sample()),
-            ),
+            ("knowledge", "knowledge.html", context(&KnowledgePage::sample())),
             ("article", "article.html", context(&ArticlePage::sample())),
             ("error", "error.html", context(&ErrorPage::sample())),
-            (
-                "error-signed-out",
-                "error.html",
-                context(&ErrorPage::sample_signed_out()),
-            ),
+            ("error-signed-out", "error.html", context(&ErrorPage::sample_signed_out())),
         ];
         all.extend(
-            ReviewPage::samples()
-                .iter()
-                .map(|(name, page)| (*name, "review.html", context(page))),
+            ReviewPage::samples().iter().map(|(name, page)| (*name, "review.html", context(page))),
         );
         all
     }
@@ -398,20 +362,13 @@ mod tests {
         for (name, template, context) in samples() {
             let html = pages().render(template, &context).unwrap();
             assert!(html.starts_with("<!doctype html>"), "{name}");
-            for banned in [
-                "<style",
-                " style=",
-                "javascript:",
-                "http://",
-                "https://",
-                "<script>",
-                "\u{202E}",
-            ] {
+            for banned in
+                ["<style", " style=", "javascript:", "http://", "https://", "<script>", "\u{202E}"]
+            {
                 assert!(!html.contains(banned), "{name}: {banned}");
             }
-            let handler = html
-                .split_whitespace()
-                .find(|word| word.starts_with("on") && word.contains("=\""));
+            let handler =
+                html.split_whitespace().find(|word| word.starts_with("on") && word.contains("=\""));
             assert_eq!(handler, None, "{name}");
         }
     }
@@ -420,10 +377,7 @@ mod tests {
     fn typed_and_plain_contexts_render_alike() {
         let page = ReviewPage::sample();
         let plain = serde_json::to_value(&page).unwrap();
-        assert_eq!(
-            pages().review(&page).unwrap(),
-            pages().render("review.html", &plain).unwrap()
-        );
+        assert_eq!(pages().review(&page).unwrap(), pages().render("review.html", &plain).unwrap());
     }
 
     #[test]
@@ -437,13 +391,7 @@ mod tests {
             for pointer in &pointers {
                 let field: String = pointer
                     .split('/')
-                    .map(|part| {
-                        if part.parse::<usize>().is_ok() {
-                            "*"
-                        } else {
-                            part
-                        }
-                    })
+                    .map(|part| if part.parse::<usize>().is_ok() { "*" } else { part })
                     .collect::<Vec<_>>()
                     .join("/");
                 let field = format!("{template}{field}");
@@ -465,10 +413,7 @@ mod tests {
             assert!(shows_hostile(&html), "{name}");
         }
         let silent: Vec<_> = fields.difference(&shown).collect();
-        assert!(
-            silent.is_empty(),
-            "fields that no template shows: {silent:#?}"
-        );
+        assert!(silent.is_empty(), "fields that no template shows: {silent:#?}");
     }
 
     #[test]
@@ -477,11 +422,8 @@ mod tests {
         let draft = page.draft.as_mut().unwrap();
         draft.sentences[0].before = "\n  ".into();
         draft.sentences[1].text = "a < b & \"c\"  <EMAIL_1>\t\u{2003}end ".into();
-        let signed: String = draft
-            .sentences
-            .iter()
-            .map(|s| format!("{}{}", s.before, s.text))
-            .collect();
+        let signed: String =
+            draft.sentences.iter().map(|s| format!("{}{}", s.before, s.text)).collect();
 
         let html = pages().review(&page).unwrap();
         let (_, letter) = html.split_once("id=\"letter\"").unwrap();
@@ -508,17 +450,9 @@ mod tests {
             rest = next;
         }
         text.push_str(rest);
-        [
-            ("&lt;", "<"),
-            ("&gt;", ">"),
-            ("&quot;", "\""),
-            ("&#39;", "'"),
-            ("&amp;", "&"),
-        ]
-        .iter()
-        .fold(text, |text, (entity, character)| {
-            text.replace(entity, character)
-        })
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")]
+            .iter()
+            .fold(text, |text, (entity, character)| text.replace(entity, character))
     }
 
     #[test]
@@ -549,17 +483,11 @@ mod tests {
     fn approving_is_offered_only_where_it_is_allowed_and_asks_for_the_tick_when_flagged() {
         let form = |page: &ReviewPage| {
             let html = pages().review(page).unwrap();
-            let form = html
-                .split_once("/approve\"")
-                .map(|(_, rest)| rest.to_owned())?;
+            let form = html.split_once("/approve\"").map(|(_, rest)| rest.to_owned())?;
             Some(form.split("</form>").next().unwrap_or_default().to_owned())
         };
         let mut page = ReviewPage::sample();
-        assert!(
-            form(&page)
-                .unwrap()
-                .contains("name=\"flags_read\" value=\"1\" required")
-        );
+        assert!(form(&page).unwrap().contains("name=\"flags_read\" value=\"1\" required"));
         page.sign.needs_attention = false;
         assert!(!form(&page).unwrap().contains("flags_read"));
         page.can.approve = false;
@@ -588,10 +516,7 @@ mod tests {
         for error in [absent, missing] {
             let source = std::error::Error::source(&error).unwrap();
             let told = format!("{error} {error:?} {source:#} {source:?}");
-            assert!(
-                !told.contains("cracked") && !told.contains("<EMAIL_1>"),
-                "{told}"
-            );
+            assert!(!told.contains("cracked") && !told.contains("<EMAIL_1>"), "{told}");
         }
     }
 
@@ -600,14 +525,8 @@ mod tests {
         let html = pages().queue(&QueuePage::sample()).unwrap();
         for path in ["app.css", "app.js", "favicon.svg"] {
             let found = asset(path).unwrap();
-            assert!(
-                html.contains(&format!("\"/assets/{path}?v={}\"", found.version)),
-                "{path}"
-            );
-            assert!(
-                found.etag.starts_with(&format!("\"{}", found.version)),
-                "{path}"
-            );
+            assert!(html.contains(&format!("\"/assets/{path}?v={}\"", found.version)), "{path}");
+            assert!(found.etag.starts_with(&format!("\"{}", found.version)), "{path}");
             assert!(!found.bytes.is_empty());
         }
         assert!(asset("../render.rs").is_none());
@@ -617,27 +536,13 @@ mod tests {
     #[test]
     fn nothing_of_ours_switches_the_protections_off() {
         for (name, source) in TEMPLATES {
-            for banned in [
-                "|safe",
-                "| safe",
-                "autoescape",
-                "<style",
-                "style=",
-                "javascript:",
-            ] {
+            for banned in ["|safe", "| safe", "autoescape", "<style", "style=", "javascript:"] {
                 assert!(!source.contains(banned), "{name}: {banned}");
             }
             for (at, _) in source.match_indices("={{") {
-                let quotes = source[..at]
-                    .rsplit('<')
-                    .next()
-                    .unwrap_or_default()
-                    .matches('"')
-                    .count();
-                assert!(
-                    quotes % 2 == 1,
-                    "{name}: an attribute without quotes at byte {at}"
-                );
+                let quotes =
+                    source[..at].rsplit('<').next().unwrap_or_default().matches('"').count();
+                assert!(quotes % 2 == 1, "{name}: an attribute without quotes at byte {at}");
             }
         }
         let script = std::str::from_utf8(asset("app.js").unwrap().bytes).unwrap();

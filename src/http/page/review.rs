@@ -21,6 +21,7 @@ use crate::domain::review::{Event, State as Stand};
 use crate::http::auth::Person;
 use crate::http::id;
 use crate::pipeline::answer::{StoredDetail, StoredPassage};
+use crate::pipeline::masking::known_names;
 use crate::pipeline::threads;
 use crate::review::content::{self, Signable};
 use crate::store::draft::{self, Draft};
@@ -64,10 +65,8 @@ pub async fn draw(
     let numbering = threads::numbering(&mut c, tenant, &r.thread).await?;
     let at = queue.rows.iter().position(|row| row.id == r.id.as_str());
     let beside = |i: Option<usize>| i.and_then(|i| queue.rows.get(i)).map(|row| row.id.clone());
-    let (previous, next) = (
-        beside(at.and_then(|i| i.checked_sub(1))),
-        beside(at.map_or(Some(0), |i| Some(i + 1))),
-    );
+    let (previous, next) =
+        (beside(at.and_then(|i| i.checked_sub(1))), beside(at.map_or(Some(0), |i| Some(i + 1))));
     let mut d = Drawer { app, c: &mut c, tenant, person, r: &r, now, numbering: &numbering };
     let detail: StoredDetail = serde_json::from_str(&draft.detail).map_err(store::Error::from)?;
     let drawn = d.draft(&draft, &detail).await?;
@@ -96,7 +95,10 @@ pub async fn draw(
         alternatives: detail
             .alternatives
             .iter()
-            .map(|a| view::Alternative { source: String::new(), text: rendered(Some(a), &numbering) })
+            .map(|a| view::Alternative {
+                source: String::new(),
+                text: rendered(Some(a), &numbering),
+            })
             .collect(),
         envelope: envelope(&signable, &r, &draft, &numbering),
         sign: Sign {
@@ -250,11 +252,9 @@ fn passages(draft: &Draft, detail: &StoredDetail) -> store::Result<Vec<Passage>>
 }
 
 fn envelope(s: &Signable, r: &Review, draft: &Draft, numbering: &Numbering) -> Envelope {
-    let warning = r
-        .attention
-        .iter()
-        .any(|a| a == "reply_to_differs")
-        .then(|| "The message asked for replies to another domain; this goes to its sender.".to_owned());
+    let warning = r.attention.iter().any(|a| a == "reply_to_differs").then(|| {
+        "The message asked for replies to another domain; this goes to its sender.".to_owned()
+    });
     let stored = MaskedText::from_store(draft.body.clone());
     let mut seen = Vec::new();
     let restorations = stored
@@ -264,7 +264,9 @@ fn envelope(s: &Signable, r: &Review, draft: &Draft, numbering: &Numbering) -> E
                 seen.push(id);
                 let refused = s.body.refused.iter().find(|(other, _)| *other == id);
                 Some(Restoration {
-                    placeholder: numbering.placeholder(&id).map_or_else(|| "<MASKED>".into(), ToString::to_string),
+                    placeholder: numbering
+                        .placeholder(&id)
+                        .map_or_else(|| "<MASKED>".into(), ToString::to_string),
                     restored: refused.is_none(),
                     reason: refused.map(|(_, why)| why_not(*why).to_owned()),
                 })
@@ -317,7 +319,11 @@ impl Drawer<'_> {
         Ok(user::get(self.c, self.tenant, id).await?.name)
     }
 
-    async fn draft(&mut self, d: &Draft, detail: &StoredDetail) -> store::Result<Option<view::Draft>> {
+    async fn draft(
+        &mut self,
+        d: &Draft,
+        detail: &StoredDetail,
+    ) -> store::Result<Option<view::Draft>> {
         if d.body.is_empty() {
             return Ok(None);
         }
@@ -367,6 +373,7 @@ impl Drawer<'_> {
 
     async fn messages(&mut self) -> store::Result<Vec<view::Message>> {
         let mut all = Vec::new();
+        let known = known_names(&self.app.store, self.c, self.tenant, &self.r.thread).await?;
         for m in message::of_thread(self.c, self.tenant, &self.r.thread).await? {
             if m.state == "unsent" {
                 continue;
@@ -375,7 +382,9 @@ impl Drawer<'_> {
             let read = message::analysis(self.c, self.tenant, &m.id).await?;
             let inbound = m.direction == Direction::In;
             let text = |s: &Option<String>| {
-                s.as_deref().filter(|s| !s.trim().is_empty()).map(|s| rendered(Some(s), self.numbering))
+                s.as_deref()
+                    .filter(|s| !s.trim().is_empty())
+                    .map(|s| rendered(Some(s), self.numbering))
             };
             let author = match text(&m.sender) {
                 Some(name) => name,
@@ -400,7 +409,7 @@ impl Drawer<'_> {
                 attachments: files
                     .into_iter()
                     .map(|f| Attachment {
-                        name: self.app.pipeline.masking.mask_note(&f.name),
+                        name: self.app.pipeline.masking.mask_note(&f.name, &known),
                         media_type: f.content_type,
                         size: size(f.size),
                         allowed: f.allowed,
@@ -415,7 +424,9 @@ impl Drawer<'_> {
     }
 
     async fn hold(&mut self) -> store::Result<Option<Hold>> {
-        let (Some(until), Some(id)) = (self.r.hold_until, &self.r.approval) else { return Ok(None) };
+        let (Some(until), Some(id)) = (self.r.hold_until, &self.r.approval) else {
+            return Ok(None);
+        };
         if !self.r.state.signed() {
             return Ok(None);
         }
@@ -425,7 +436,11 @@ impl Drawer<'_> {
             crate::domain::approval::Approver::Policy { version } => format!("policy {version}"),
         };
         let left = until.since(self.now).as_secs_f64().ceil();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds of a hold")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "seconds of a hold"
+        )]
         let seconds_left = left.min(86_400.0) as u32;
         let total = u32::try_from(self.app.config.review.hold_s).unwrap_or(u32::MAX);
         Ok(Some(Hold {
@@ -439,7 +454,9 @@ impl Drawer<'_> {
     async fn deliveries(&mut self) -> store::Result<Vec<Delivery>> {
         let Some(id) = &self.r.approval else { return Ok(Vec::new()) };
         let a = approval::get(self.c, self.tenant, id).await?;
-        let Some(s) = send::of_approval(self.c, self.tenant, id).await? else { return Ok(Vec::new()) };
+        let Some(s) = send::of_approval(self.c, self.tenant, id).await? else {
+            return Ok(Vec::new());
+        };
         let approver = match &a.approver {
             crate::domain::approval::Approver::Person(u) => self.name(u).await?,
             crate::domain::approval::Approver::Policy { version } => format!("policy {version}"),
@@ -450,7 +467,8 @@ impl Drawer<'_> {
             to: "the sender of the message".to_owned(),
             approver,
             digest: a.digest.to_string(),
-            attempts: u32::try_from(send::attempts(self.c, self.tenant, &s.id).await?).unwrap_or(u32::MAX),
+            attempts: u32::try_from(send::attempts(self.c, self.tenant, &s.id).await?)
+                .unwrap_or(u32::MAX),
             receipt: s.provider_ref,
             error: self.r.outcome.clone(),
         }])

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::candidate::Candidate;
 use super::context::{ContextWords, Leaning, REFERENCE_NUMBERS, WordSet, leaning, raised};
+use super::label::{Topic, announced};
 use super::recognizer::Recognizer;
 use super::source::{Clues, Source};
 use crate::domain::masking::Entity;
@@ -70,15 +71,26 @@ fn card_at(source: &Source<'_>, groups: &[Range<usize>]) -> Option<(usize, Candi
         let base = base_score(&digits, count > 1);
         let (word, score) = match leaning(source.text(), &range, &WORDS) {
             Leaning::For(word, _) => (Some(word), raised(base)),
+            Leaning::Against if count == 1 && is_named_otherwise(source, range.start) => {
+                (None, base * 0.45)
+            }
             Leaning::Against if count == 1 => (None, base / 2.0),
             Leaning::Against | Leaning::None => (None, base),
         };
-        // A number no scheme gives out needs a word for it.
+        // A number no card begins like needs a word for it; one of thirteen digits may be a time.
         (word.is_some() || base > 0.0).then(|| {
             let card = Candidate::new(range, Entity::CREDIT_CARD, base, "card");
             (count, card.checked("luhn").in_context(word, score))
         })
     })
+}
+
+/// Whether the word right in front says that the digits are a parcel's or an order's number.
+fn is_named_otherwise(source: &Source<'_>, at: usize) -> bool {
+    let near = source.labels().iter().filter(|l| l.range.end <= at && at - l.range.end <= 24);
+    let other =
+        near.filter(|l| matches!(l.topic, Topic::Tracking | Topic::Order | Topic::Customer));
+    other.filter_map(|l| announced(source.text(), l.range.end)).any(|a| a.at == at && a.words == 0)
 }
 
 /// How many groups follow each other with the same separator. A line break counts as a space, as
@@ -128,6 +140,8 @@ fn base_score(digits: &str, grouped: bool) -> f32 {
         (Some(Rarity::Common), false) => 0.6,
         (Some(Rarity::Rare), false) => 0.3,
         (None, true) => 0.3,
+        (None, false) if digits.len() == 13 && digits.starts_with('1') => 0.0,
+        (None, false) if digits.starts_with(['1', '3', '4', '5', '6']) => 0.1,
         (None, false) => 0.0,
     }
 }

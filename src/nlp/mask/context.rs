@@ -5,13 +5,36 @@
 //! found, and no text can make it expensive.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 use std::sync::OnceLock;
 
 /// A set of words, written as one text with spaces between them. Lower case.
 pub(super) struct WordSet {
     words: &'static str,
-    set: OnceLock<HashSet<&'static str>>,
+    set: OnceLock<HashSet<&'static str, BuildHasherDefault<Fnv>>>,
+}
+
+/// The FNV-1a hash. Words are short and the sets are ours, so nobody can fill them with collisions.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for &b in bytes {
+            self.0 = (self.0 ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        // The table takes its buckets from the low bits and its tags from the high ones.
+        self.0 ^ self.0 >> 32
+    }
 }
 
 impl WordSet {
@@ -22,6 +45,11 @@ impl WordSet {
     /// The word of the set that equals `word`.
     pub(super) fn get(&self, word: &str) -> Option<&'static str> {
         self.set.get_or_init(|| self.words.split_ascii_whitespace().collect()).get(word).copied()
+    }
+
+    /// All words of the set.
+    pub(super) fn words(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.words.split_ascii_whitespace()
     }
 
     pub(super) fn contains(&self, word: &str) -> bool {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::candidate::Candidate;
 use super::recognizer::Recognizer;
 use super::source::{Clues, MIN_GROUPED_DIGITS, Source, joins};
+use super::table::check::remainder_97;
 use crate::domain::masking::Entity;
 
 pub(super) struct Iban;
@@ -48,7 +49,7 @@ fn iban_at(source: &Source<'_>, group: &Range<usize>) -> Option<Range<usize>> {
     let (code, len) = collect(&text[group.start..], 2 + length(structure.1))?;
     let range = start..group.start + len;
     let fits = fits(structure.1, code.get(2..)?)
-        && remainder(&format!("{}{country}{}", &code[2..], &code[..2])) == 1;
+        && remainder_97(format!("{}{country}{}", &code[2..], &code[..2]).as_bytes()) == 1;
     (fits && !source.after(range.end).is_some_and(joins)).then_some(range)
 }
 
@@ -71,15 +72,6 @@ fn collect(text: &str, count: usize) -> Option<(String, usize)> {
         }
     }
     None
-}
-
-/// The remainder by 97 of the number that the characters spell, a letter counting as 10–35
-/// (ISO 7064, MOD 97-10).
-fn remainder(code: &str) -> u32 {
-    code.bytes().fold(0, |rest, b| match b {
-        b'0'..=b'9' => (rest * 10 + u32::from(b - b'0')) % 97,
-        _ => (rest * 100 + u32::from(b.saturating_sub(b'A')) + 10) % 97,
-    })
 }
 
 /// The pieces of a structure such as `4a14n`: how many, and of what.

@@ -7,6 +7,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::candidate::Candidate;
 use super::context::WordSet;
+use super::lowered::Lowered;
 use super::source::Source;
 use crate::domain::masking::Entity;
 
@@ -41,7 +42,7 @@ pub(super) fn find(source: &Source<'_>, known: &[&str], out: &mut Vec<Candidate>
     let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&patterns);
     // Too many participants for an automaton do not exist; without one nothing is found.
     let Ok(automaton) = automaton else { return };
-    for hit in automaton.find_iter(&lower.text) {
+    for hit in automaton.find_iter(lower.text()) {
         let Some(range) = lower.to_source(hit.range()) else { continue };
         let needle = &needles[hit.pattern().as_usize()];
         let written = &text[range.clone()];
@@ -110,37 +111,6 @@ fn is_role(word: &str) -> bool {
         notifications sales service services shop store support system team",
     );
     ROLES.contains(word.trim_end_matches('.'))
-}
-
-/// Lower-cased text with the way back, as lower-casing can change lengths.
-struct Lowered {
-    text: String,
-    /// For each byte of `text`: where its character begins in the source, and where it ends.
-    origin: Option<Vec<(usize, usize)>>,
-}
-
-impl Lowered {
-    fn new(source: &str) -> Self {
-        if source.is_ascii() {
-            return Self { text: source.to_ascii_lowercase(), origin: None };
-        }
-        let mut text = String::with_capacity(source.len());
-        let mut origin = Vec::with_capacity(source.len());
-        for (at, c) in source.char_indices() {
-            text.extend(c.to_lowercase());
-            origin.resize(text.len(), (at, at + c.len_utf8()));
-        }
-        Self { text, origin: Some(origin) }
-    }
-
-    fn to_source(&self, range: std::ops::Range<usize>) -> Option<std::ops::Range<usize>> {
-        match &self.origin {
-            None => Some(range),
-            Some(origin) => {
-                Some(origin.get(range.start)?.0..origin.get(range.end.checked_sub(1)?)?.1)
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,27 +7,50 @@
 //! (`context`). Over all finds at once, `resolve` decides which stand. Everything is linear in the
 //! text, as text comes from strangers.
 //!
-//! A further type is one file with a [`Recognizer`](recognizer::Recognizer), one line in
-//! `recognizers`, and if its finds are surer or less sure than a shape, one line in `resolve`.
+//! A further type that patterns, a check and context words describe is a row of [`table`]: see
+//! there how to write one. A type that needs more is one file with a
+//! [`Recognizer`](recognizer::Recognizer) and one line in `recognizers`. If its finds are surer or
+//! less sure than a shape, it has a line in `resolve`.
 
+mod address;
+mod bic;
 mod candidate;
 mod card;
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod cases_text;
+mod catalogue;
 mod context;
+mod coordinates;
+mod crypto;
+mod custom;
+mod date;
+mod device;
 mod email;
 mod iban;
 mod ip;
 mod known;
+mod label;
+mod lowered;
 mod mac;
 mod normalise;
 mod person;
 mod phone;
 mod recognizer;
+mod reference;
 mod resolve;
+mod secret;
 mod source;
+mod table;
 #[cfg(test)]
 mod tests;
+mod token;
+mod tracking;
 mod url;
 mod us_ssn;
+mod username;
+mod vehicle;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -35,6 +58,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::candidate::Candidate;
+pub use self::catalogue::{CatalogueEntry, CatalogueForm};
+use self::custom::{AllowList, Custom};
+pub use self::custom::{CustomError, CustomRecognizer, TenantRules, Validator};
 use self::phone::Regions;
 use self::recognizer::Recognizer;
 use self::source::Source;
@@ -54,7 +80,7 @@ pub const DEFAULT_REGIONS: [&str; 26] = [
 /// How to mask.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MaskerConfig {
-    /// Types to look for; `None` for all.
+    /// Types to look for; `None` for all but those that replies need (dates, orders, tracking).
     pub entities: Option<BTreeSet<Entity>>,
     /// Finds below this score (0–1) are not reported.
     pub min_score: f32,
@@ -62,6 +88,10 @@ pub struct MaskerConfig {
     pub default_regions: Vec<String>,
     /// Whether to look for people's names by rule.
     pub names: bool,
+    /// Recognizers of the tenant's own.
+    pub custom: Vec<CustomRecognizer>,
+    /// Values that are never masked, in any case.
+    pub allow_list: Vec<String>,
 }
 
 impl Default for MaskerConfig {
@@ -71,6 +101,8 @@ impl Default for MaskerConfig {
             min_score: DEFAULT_MIN_SCORE,
             default_regions: DEFAULT_REGIONS.map(str::to_owned).to_vec(),
             names: true,
+            custom: Vec::new(),
+            allow_list: Vec::new(),
         }
     }
 }
@@ -84,6 +116,9 @@ pub enum MaskerError {
     /// Not a score.
     #[error("the minimum score is {0}: expected 0 to 1")]
     MinScore(f32),
+    /// A tenant's recognizer.
+    #[error(transparent)]
+    Custom(#[from] CustomError),
 }
 
 /// What is known about one text besides the text. Its Debug form counts names instead of showing
@@ -128,6 +163,10 @@ pub struct Finding {
 pub struct Masker {
     recognizers: Vec<Box<dyn Recognizer>>,
     entities: Option<BTreeSet<Entity>>,
+    /// The rows of the table among `entities`.
+    rows: table::Wanted,
+    custom: Vec<Custom>,
+    allowed: AllowList,
     min_score: f32,
     regions: Arc<Regions>,
 }
@@ -138,7 +177,8 @@ impl Masker {
     /// # Errors
     /// [`MaskerError`] names the setting that can't be used.
     pub fn new(config: MaskerConfig) -> Result<Self, MaskerError> {
-        let MaskerConfig { entities, min_score, default_regions, names } = config;
+        let MaskerConfig { entities, min_score, default_regions, names, custom, allow_list } =
+            config;
         if !(0.0..=1.0).contains(&min_score) {
             return Err(MaskerError::MinScore(min_score));
         }
@@ -150,13 +190,41 @@ impl Masker {
             Box::new(mac::MacAddress),
             Box::new(card::Card),
             Box::new(iban::Iban),
+            Box::new(bic::Bic),
             Box::new(us_ssn::UsSsn),
+            Box::new(secret::Password),
+            Box::new(secret::OneTimeCode),
+            Box::new(secret::ApiKey),
+            Box::new(crypto::Crypto),
+            Box::new(username::Username),
+            Box::new(coordinates::Coordinates),
+            Box::new(vehicle::VehicleId),
+            Box::new(vehicle::LicensePlate),
+            Box::new(device::DeviceId),
+            Box::new(tracking::TrackingNumber),
+            Box::new(reference::OrderNumber),
+            Box::new(reference::CustomerNumber),
+            Box::new(address::Address),
+            Box::new(address::Place),
+            Box::new(date::BirthDate),
+            Box::new(date::DateTime),
             Box::new(phone::Phone::new(Arc::clone(&regions))),
         ];
         if names {
             recognizers.push(Box::new(person::Person));
         }
-        Ok(Self { recognizers, entities, min_score, regions })
+        let rows = match &entities {
+            None => table::Wanted::Usual,
+            Some(only) => table::Wanted::only(|e| only.contains(e)),
+        };
+        let custom = custom.into_iter().map(Custom::new).collect::<Result<_, _>>()?;
+        let allowed = AllowList::new(&allow_list);
+        Ok(Self { recognizers, entities, rows, custom, allowed, min_score, regions })
+    }
+
+    /// All that can be found, with how it is told, for the documentation.
+    pub fn catalogue() -> &'static [CatalogueEntry] {
+        catalogue::entries()
     }
 
     /// The personal data in `text`: sorted, without overlaps, on character boundaries. `language`
@@ -180,9 +248,23 @@ impl Masker {
         let source = Source::new(text, hints.language);
         let mut candidates = Vec::new();
         for r in &self.recognizers {
-            if self.wants(r.entity(), hints) && r.may_match(source.clues()) {
+            let asked = self.entities.is_some() || hints.entities.is_some();
+            if (asked || !r.only_if_asked())
+                && self.wants(r.entity(), hints)
+                && r.may_match(source.clues())
+            {
                 r.find(&source, &mut candidates);
             }
+        }
+        match hints.entities {
+            None => table::find(&source, &self.rows, self.min_score, &mut candidates),
+            Some(only) => {
+                let rows = table::Wanted::only(|e| only.contains(e) && self.wants(e, hints));
+                table::find(&source, &rows, self.min_score, &mut candidates);
+            }
+        }
+        for c in self.custom.iter().filter(|c| self.wants(c.entity(), hints)) {
+            c.find(&source, &mut candidates);
         }
         known::find(&source, hints.known, &mut candidates);
         candidates.extend(hints.extra.iter().filter_map(|span| outside(&source, text, span)));
@@ -208,6 +290,7 @@ impl Masker {
         hints: &Hints<'_>,
     ) -> Vec<Finding> {
         candidates.retain(|c| c.score >= self.min_score && self.wants(&c.entity, hints));
+        candidates.retain(|c| !self.allowed.contains(&source.text()[c.range.clone()]));
         let found = resolve::resolve(source, candidates);
         found.into_iter().map(|c| finding(source, c)).collect()
     }

@@ -7,6 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::phone::{self, Regions};
 use super::source::folded;
+use super::table;
 use crate::domain::masking::Entity;
 
 /// The normal form of `surface` for its type; the trimmed surface itself where nothing is known.
@@ -24,6 +25,7 @@ pub(super) fn normalise(entity: &Entity, surface: &str, regions: &Regions) -> St
         // Paths are told apart by case.
         "URL" => text.to_owned(),
         "PERSON" | "ORGANIZATION" | "LOCATION" => spaced(text).to_lowercase(),
+        _ if table::has(entity) => alphanumeric(text).to_ascii_uppercase(),
         _ => spaced(text),
     }
 }
@@ -64,6 +66,7 @@ mod tests {
             (Entity::IP_ADDRESS, ["2001:DB8:0::1", "2001:db8::1"]),
             (Entity::MAC_ADDRESS, ["00-1A-2B-3C-4D-5E", "001a.2b3c.4d5e"]),
             (Entity::US_SSN, ["078-05-1123", "078 05 1123"]),
+            (Entity::UK_NINO, ["ab 12 34 56 c", "AB123456C"]),
             (Entity::PERSON, ["Anna  Smith", "ANNA\nsmith"]),
             (Entity::PHONE_NUMBER, ["+49 30 901820", "0049 (30) 90 18 20"]),
         ] {

@@ -12,6 +12,11 @@ pub(super) trait Recognizer: Send + Sync {
     /// The type it reports; it is not asked when that type is not wanted.
     fn entity(&self) -> &Entity;
 
+    /// Whether its type is looked for only when named among `entities`, since replies need it.
+    fn only_if_asked(&self) -> bool {
+        false
+    }
+
     /// Whether a text with these bytes can hold a match. Decides on the common case, a text
     /// without any, so it must be cheap and must never be wrong when it says no.
     fn may_match(&self, clues: &Clues) -> bool;

@@ -1,33 +1,44 @@
 //! Which of overlapping finds stand. Decided over the whole text at once, so that the order of
 //! recognizers does not matter.
 //!
-//! Finds are ranked by how sure their kind is: what has a check digit or an unmistakable syntax
-//! first, then numbers that are told by their shape, then names. Within a rank the longest wins,
-//! for it hides the others' characters too (an address inside a link, an IP inside a URL); between
-//! equals the order of types decides, then the score.
+//! Finds are ranked by how sure their kind is: what has an unmistakable syntax, or passed a check
+//! and is called by its name; then numbers that are told by their shape; then names; then postal
+//! codes, which are parts of addresses. Within a rank the longest wins, for it hides the others'
+//! characters too (an address inside a link, an IP inside a URL, all inside a bank account);
+//! between equals the stronger: context and a passed check count besides the score. Then the order
+//! of types decides.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use super::candidate::Candidate;
 use super::source::Source;
 use crate::domain::masking::Entity;
 
-/// How sure a type's finds are of being what they say.
+/// How sure a find is of being what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// A check digit or its own syntax.
+    /// Its own syntax, or a passed check in context.
     Certain,
     /// Digits and shape. Types that are not known here, such as tenants' own, count as this.
     Shaped,
     /// Words.
     Guessed,
+    /// What an address holds.
+    Part,
 }
 
-/// Types in order of precedence between finds of the same rank and length.
-fn precedence(entity: &Entity) -> (Rank, u8) {
-    const ORDER: [(Entity, Rank); 11] = [
+/// A score from which a find that passed its check counts as certain.
+const CERTAIN: f32 = 0.9;
+
+/// Types whose finds are all of one rank, in order of precedence between equals.
+fn by_type(entity: &Entity) -> Option<(Rank, u8)> {
+    const ORDER: [(Entity, Rank); 17] = [
         (Entity::IBAN_CODE, Rank::Certain),
         (Entity::CREDIT_CARD, Rank::Certain),
+        (Entity::API_KEY, Rank::Certain),
+        (Entity::CRYPTO, Rank::Certain),
+        (Entity::PASSWORD, Rank::Certain),
         (Entity::EMAIL_ADDRESS, Rank::Certain),
         (Entity::MAC_ADDRESS, Rank::Certain),
         (Entity::IP_ADDRESS, Rank::Certain),
@@ -37,29 +48,58 @@ fn precedence(entity: &Entity) -> (Rank, u8) {
         (Entity::PERSON, Rank::Guessed),
         (Entity::ORGANIZATION, Rank::Guessed),
         (Entity::LOCATION, Rank::Guessed),
+        (Entity::UK_POSTCODE, Rank::Part),
+        (Entity::CA_POSTAL_CODE, Rank::Part),
+        (Entity::DE_PLZ, Rank::Part),
     ];
     let known = (0u8..).zip(&ORDER).find(|(_, (e, _))| e == entity);
-    known.map_or((Rank::Shaped, 6), |(place, (_, rank))| (*rank, place))
+    known.map(|(place, (_, rank))| (*rank, place))
+}
+
+/// Precedence: lower wins.
+fn precedence(c: &Candidate) -> (Rank, u8) {
+    // A whole address is told by its shape; only places alone are guessed.
+    if c.entity == Entity::LOCATION && c.recognizer.starts_with("address") {
+        return (Rank::Shaped, 9);
+    }
+    by_type(&c.entity).unwrap_or_else(|| {
+        let certain = c.validator.is_some() && c.score >= CERTAIN;
+        (if certain { Rank::Certain } else { Rank::Shaped }, 8)
+    })
+}
+
+/// What counts against a type that names no state or kind, where another one claims the same.
+fn vagueness(entity: &Entity) -> f32 {
+    match entity.as_str() {
+        "LICENSE_PLATE" => 0.6,
+        "CUSTOMER_NUMBER" | "ORDER_NUMBER" | "US_BANK_NUMBER" | "US_DRIVER_LICENSE" => 0.2,
+        _ => 0.0,
+    }
+}
+
+/// What speaks for a find besides its length.
+fn strength(c: &Candidate) -> f32 {
+    let bonus = |there: bool, by: f32| if there { by } else { 0.0 };
+    let context = bonus(c.context.is_some(), 0.3) + bonus(c.validator.is_some(), 0.1);
+    c.score + context - vagueness(&c.entity)
 }
 
 /// The finds that stand, in order of the text and without overlaps. A guessed find that loses a
 /// part keeps the rest: a surname must not show because an address stands beside it.
 pub(super) fn resolve(source: &Source<'_>, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
     candidates.retain(|c| !c.range.is_empty());
-    candidates.sort_by(|a, b| {
-        let ((rank_a, place_a), (rank_b, place_b)) = (precedence(&a.entity), precedence(&b.entity));
-        rank_a
-            .cmp(&rank_b)
-            .then(b.range.len().cmp(&a.range.len()))
-            .then(place_a.cmp(&place_b))
-            .then(b.score.total_cmp(&a.score))
-            .then(a.range.start.cmp(&b.range.start))
+    // Stable: between equals the earlier recognizer wins.
+    candidates.sort_by_cached_key(|c| {
+        let (rank, place) = precedence(c);
+        // Scores are told apart to the thousandth.
+        let strength = (strength(c) * 1000.0).round() as i32;
+        (rank, Reverse(c.range.len()), Reverse(strength), place, c.range.start)
     });
     // Start → end of what stands, kept sorted by start.
     let mut taken = std::collections::BTreeMap::<usize, usize>::new();
     let mut standing = Vec::new();
     for candidate in candidates {
-        let is_guess = precedence(&candidate.entity).0 == Rank::Guessed;
+        let is_guess = precedence(&candidate).0 == Rank::Guessed;
         for range in free_parts(&taken, &candidate.range) {
             let whole = range == candidate.range;
             let range = if whole { range } else { trimmed(source.text(), range) };
@@ -75,7 +115,29 @@ pub(super) fn resolve(source: &Source<'_>, mut candidates: Vec<Candidate>) -> Ve
         }
     }
     standing.sort_by_key(|c| c.range.start);
-    standing
+    joined_addresses(source.text(), standing)
+}
+
+/// An address and the town or country that was found beside it are one span.
+fn joined_addresses(text: &str, standing: Vec<Candidate>) -> Vec<Candidate> {
+    let is_address = |c: &Candidate| c.recognizer.starts_with("address");
+    let mut joined: Vec<Candidate> = Vec::with_capacity(standing.len());
+    for c in standing {
+        if let Some(last) = joined.last_mut()
+            && last.entity == Entity::LOCATION
+            && c.entity == Entity::LOCATION
+            && (is_address(last) || is_address(&c))
+            && text[last.range.end..c.range.start].len() <= 4
+            && text[last.range.end..c.range.start].contains([',', '\n'])
+            && text[last.range.end..c.range.start].chars().all(|g| g.is_whitespace() || g == ',')
+        {
+            last.range.end = c.range.end;
+            last.score = last.score.max(c.score);
+            continue;
+        }
+        joined.push(c);
+    }
+    joined
 }
 
 /// What of `range` is not taken.
@@ -124,8 +186,40 @@ mod tests {
             .collect()
     }
 
+    #[test]
+    fn context_and_checks_decide_between_equals() {
+        let phone = Candidate::new(0..10, Entity::PHONE_NUMBER, 0.5, "test").checked("plan");
+        let by_chance = Candidate::new(0..10, Entity::UK_NHS, 0.45, "test").checked("weights");
+        let named = by_chance.clone().in_context(Some("nhs"), 1.0);
+        let postcode = Candidate::new(3..10, Entity::UK_POSTCODE, 1.0, "test");
+        let address = Candidate::new(0..10, Entity::LOCATION, 0.4, "test");
+        let source = Source::new("0123456789", None);
+        let wins = |a: &Candidate, b: &Candidate| {
+            let standing = resolve(&source, vec![a.clone(), b.clone()]);
+            standing.into_iter().map(|c| c.entity).collect::<Vec<_>>()
+        };
+        assert_eq!(wins(&by_chance, &phone), [Entity::PHONE_NUMBER]);
+        assert_eq!(wins(&phone, &named), [Entity::UK_NHS]);
+        assert_eq!(wins(&postcode, &address), [Entity::LOCATION]);
+    }
+
     fn pair(part: &str, entity: &str) -> (String, String) {
         (part.to_owned(), entity.to_owned())
+    }
+
+    #[test]
+    fn an_address_takes_the_town_beside_it_in() {
+        let text = "12 Oak Road,\nUtopia and Leeds";
+        let find = |part: &str, name| {
+            let start = text.find(part).unwrap();
+            Candidate::new(start..start + part.len(), Entity::LOCATION, 0.5, name)
+        };
+        let finds =
+            vec![find("12 Oak Road", "address"), find("Utopia", "head"), find("Leeds", "head")];
+        let source = Source::new(text, None);
+        let found: Vec<&str> =
+            resolve(&source, finds).into_iter().map(|c| &text[c.range]).collect();
+        assert_eq!(found, ["12 Oak Road,\nUtopia", "Leeds"]);
     }
 
     #[test]

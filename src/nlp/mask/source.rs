@@ -6,7 +6,11 @@
 //! and their spans are moved back onto the original.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
+
+use super::label::{self, Label};
+use super::token;
 
 /// The text recognizers read, with its clues.
 pub(super) struct Source<'t> {
@@ -19,6 +23,8 @@ pub(super) struct Source<'t> {
     groups: Vec<Range<usize>>,
     /// Runs of groups that could belong to one number, as indices into `groups`.
     clusters: Vec<Range<usize>>,
+    labels: OnceCell<Vec<Label>>,
+    tokens: OnceCell<Vec<Range<usize>>>,
 }
 
 /// How often the telling bytes occur.
@@ -29,21 +35,29 @@ pub(super) struct Clues {
     pub(super) colons: usize,
     pub(super) dots: usize,
     pub(super) hyphens: usize,
+    pub(super) capitals: usize,
 }
 
-/// With fewer digits than the shortest local telephone number has, none are grouped.
+/// Digits of the shortest local telephone number; bank accounts have more.
 pub(super) const MIN_GROUPED_DIGITS: usize = 7;
 
 impl<'t> Source<'t> {
     pub(super) fn new(original: &'t str, language: Option<&'t str>) -> Self {
         let (text, anchors) = fold(original);
         let clues = Clues::of(&text);
-        let (groups, clusters) = if clues.digits >= MIN_GROUPED_DIGITS {
-            group_digits(text.as_bytes())
-        } else {
-            Default::default()
-        };
-        Self { text, original, anchors, language, clues, groups, clusters }
+        let (groups, clusters) =
+            if clues.digits > 0 { group_digits(text.as_bytes()) } else { Default::default() };
+        Self {
+            text,
+            original,
+            anchors,
+            language,
+            clues,
+            groups,
+            clusters,
+            labels: OnceCell::new(),
+            tokens: OnceCell::new(),
+        }
     }
 
     /// The folded text; candidates carry offsets into it.
@@ -68,6 +82,16 @@ impl<'t> Source<'t> {
     /// Runs of groups with nothing but one to three number separators between them.
     pub(super) fn clusters(&self) -> impl Iterator<Item = &[Range<usize>]> {
         self.clusters.iter().map(|c| &self.groups[c.clone()])
+    }
+
+    /// Words that announce a value. Looked for when first asked for.
+    pub(super) fn labels(&self) -> &[Label] {
+        self.labels.get_or_init(|| label::find(&self.text))
+    }
+
+    /// Long runs without spaces: keys, addresses of wallets, codes. Looked for when first asked for.
+    pub(super) fn tokens(&self) -> &[Range<usize>] {
+        self.tokens.get_or_init(|| token::find(&self.text))
     }
 
     /// Whether a match at `range` stands alone: no letter, digit or underscore touches it.
@@ -122,12 +146,12 @@ pub(super) fn joins(c: char) -> bool {
 
 impl Clues {
     fn of(text: &str) -> Self {
-        let mut counts = [0usize; 6];
+        let mut counts = [0usize; 7];
         for &b in text.as_bytes() {
             counts[usize::from(CLASS[usize::from(b)])] += 1;
         }
-        let [_, digits, at_signs, colons, dots, hyphens] = counts;
-        Self { digits, at_signs, colons, dots, hyphens }
+        let [_, digits, at_signs, colons, dots, hyphens, capitals] = counts;
+        Self { digits, at_signs, colons, dots, hyphens, capitals }
     }
 }
 
@@ -137,6 +161,11 @@ static CLASS: [u8; 256] = {
     let mut b = b'0';
     while b <= b'9' {
         class[b as usize] = 1;
+        b += 1;
+    }
+    let mut b = b'A';
+    while b <= b'Z' {
+        class[b as usize] = 6;
         b += 1;
     }
     class[b'@' as usize] = 2;

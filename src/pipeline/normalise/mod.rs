@@ -17,7 +17,7 @@ mod guard;
 
 use std::fmt;
 
-use mail_parser::{HeaderName, Message, MessageParser};
+use mail_parser::{HeaderName, Message, MessageParser, MimeHeaders as _};
 use serde::{Deserialize, Serialize};
 
 pub use self::attachment::{AttachmentInfo, AttachmentPolicy, Refusal};
@@ -175,6 +175,19 @@ impl NormaliseError {
             Self::NotMail => "mail_without_header",
         }
     }
+}
+
+/// Name and text of each attachment that is text, in order; at most `max_bytes` of each. The mail
+/// should have passed [`parse_mime`].
+pub fn attached_texts(raw: &[u8], max_bytes: usize) -> Vec<(String, String)> {
+    let Some(message) = parser().parse(raw) else { return Vec::new() };
+    let text = |part: &mail_parser::MessagePart<'_>| {
+        let text = part.text_contents()?;
+        let name = part.attachment_name().unwrap_or_default().to_owned();
+        let end = (0..=max_bytes.min(text.len())).rev().find(|i| text.is_char_boundary(*i))?;
+        Some((name, text.get(..end)?.to_owned()))
+    };
+    message.attachments().filter_map(text).collect()
 }
 
 /// Parses a mail as it came over the wire.

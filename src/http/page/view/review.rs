@@ -194,12 +194,7 @@ pub struct Piece {
 pub fn highlight(text: &str, cited: impl IntoIterator<Item = Range<usize>>) -> Vec<Piece> {
     let mut ranges: Vec<(usize, usize)> = cited
         .into_iter()
-        .map(|range| {
-            (
-                text.floor_char_boundary(range.start),
-                text.floor_char_boundary(range.end),
-            )
-        })
+        .map(|range| (text.floor_char_boundary(range.start), text.floor_char_boundary(range.end)))
         .filter(|(start, end)| start < end)
         .collect();
     ranges.sort_unstable();
@@ -208,10 +203,7 @@ pub fn highlight(text: &str, cited: impl IntoIterator<Item = Range<usize>>) -> V
     let mut push = |text: &str, cited: bool| match pieces.last_mut() {
         Some(last) if last.cited == cited => last.text.push_str(text),
         _ if text.is_empty() => {}
-        _ => pieces.push(Piece {
-            text: text.to_owned(),
-            cited,
-        }),
+        _ => pieces.push(Piece { text: text.to_owned(), cited }),
     };
     let mut at = 0;
     for (start, end) in ranges {
@@ -360,13 +352,7 @@ mod tests {
     fn shown(pieces: &[Piece]) -> String {
         pieces
             .iter()
-            .map(|piece| {
-                if piece.cited {
-                    format!("[{}]", piece.text)
-                } else {
-                    piece.text.clone()
-                }
-            })
+            .map(|piece| if piece.cited { format!("[{}]", piece.text) } else { piece.text.clone() })
             .collect()
     }
 

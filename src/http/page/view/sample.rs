@@ -11,18 +11,11 @@ use super::{
 };
 
 pub(super) fn when(at: &str, shown: &str, ago: &str) -> When {
-    When {
-        at: at.into(),
-        shown: shown.into(),
-        ago: ago.into(),
-    }
+    When { at: at.into(), shown: shown.into(), ago: ago.into() }
 }
 
 pub(super) fn flag(kind: FlagKind, detail: &str) -> Flag {
-    Flag {
-        kind,
-        detail: detail.into(),
-    }
+    Flag { kind, detail: detail.into() }
 }
 
 impl Shell {
@@ -48,10 +41,7 @@ impl LoginPage {
             name: "lena".into(),
             error: Some("Name and password don't match. Two tries are left before a pause.".into()),
             next: Some("/reviews/rv-0192a7".into()),
-            demo_hint: Some(DemoHint {
-                name: "demo".into(),
-                password: "countersign".into(),
-            }),
+            demo_hint: Some(DemoHint { name: "demo".into(), password: "countersign".into() }),
         }
     }
 }
@@ -107,36 +97,20 @@ const LINES: &[Line] = &[
 
 fn rows() -> Vec<Row> {
     let mut rows: Vec<Row> = LINES.iter().map(row).collect();
-    rows[0].claim = Some(Claim {
-        name: "Tomas Ek".into(),
-        mine: false,
-        until: "14:15".into(),
-    });
-    rows[1].claim = Some(Claim {
-        name: "Lena Brandt".into(),
-        mine: true,
-        until: "14:12".into(),
-    });
+    rows[0].claim = Some(Claim { name: "Tomas Ek".into(), mine: false, until: "14:15".into() });
+    rows[1].claim = Some(Claim { name: "Lena Brandt".into(), mine: true, until: "14:12".into() });
     rows[1].messages = 3;
     rows[0].flags.push(flag(
         FlagKind::Attachment,
         "One attachment was refused: its content is not what its name says.",
     ));
-    rows[3]
-        .flags
-        .push(flag(FlagKind::NewSender, "First message from this sender."));
-    rows[5].flags.push(flag(
-        FlagKind::Injection,
-        "Reads like orders to the drafter (97 %).",
-    ));
+    rows[3].flags.push(flag(FlagKind::NewSender, "First message from this sender."));
+    rows[5].flags.push(flag(FlagKind::Injection, "Reads like orders to the drafter (97 %)."));
     rows[5].flags.push(flag(
         FlagKind::ReplyTo,
         "Replies would go to another domain than the message came from.",
     ));
-    rows[7].flags.push(flag(
-        FlagKind::Superseded,
-        "The customer wrote again after the draft.",
-    ));
+    rows[7].flags.push(flag(FlagKind::Superseded, "The customer wrote again after the draft."));
     rows
 }
 
@@ -172,11 +146,7 @@ fn row(line: &Line) -> Row {
         state,
         flags: Vec::new(),
         claim: None,
-        arrived: when(
-            "2026-11-12T13:58:00Z",
-            "12 Nov, 13:58",
-            &format!("{minutes} min"),
-        ),
+        arrived: when("2026-11-12T13:58:00Z", "12 Nov, 13:58", &format!("{minutes} min")),
     }
 }
 
@@ -195,10 +165,7 @@ impl QueuePage {
                 seconds_left: 12,
             }),
         });
-        Self {
-            shell,
-            queue: Queue::sample(),
-        }
+        Self { shell, queue: Queue::sample() }
     }
 
     /// Nothing left to do.
@@ -244,11 +211,7 @@ impl OutboxPage {
                 },
                 Send {
                     attempts: 0,
-                    ..send(
-                        "sd-130",
-                        State::Held,
-                        "Yes, while the order is in processing.",
-                    )
+                    ..send("sd-130", State::Held, "Yes, while the order is in processing.")
                 },
                 Send {
                     subject: None,
@@ -256,11 +219,7 @@ impl OutboxPage {
                     error: Some(
                         "The provider refused the number: not reachable on this channel.".into(),
                     ),
-                    ..send(
-                        "sd-129",
-                        State::Failed,
-                        "Your parcel left Hamburg this morning.",
-                    )
+                    ..send("sd-129", State::Failed, "Your parcel left Hamburg this morning.")
                 },
                 Send {
                     error: Some(
@@ -351,11 +310,6 @@ impl ErrorPage {
 
     /// A failure before signing in.
     pub fn sample_signed_out() -> Self {
-        Self {
-            shell: None,
-            status: 403,
-            title: "The form has expired".into(),
-            ..Self::sample()
-        }
+        Self { shell: None, status: 403, title: "The form has expired".into(), ..Self::sample() }
     }
 }

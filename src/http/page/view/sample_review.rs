@@ -28,11 +28,7 @@ impl ReviewPage {
             subject: "Order 48213: front light arrived cracked".into(),
             customer: "<PERSON_1>".into(),
             channel: Channel::Email,
-            claim: Some(Claim {
-                name: "Lena Brandt".into(),
-                mine: true,
-                until: "14:12".into(),
-            }),
+            claim: Some(Claim { name: "Lena Brandt".into(), mine: true, until: "14:12".into() }),
             snoozed_until: None,
             analysis: Some(analysis()),
             messages: messages(),
@@ -48,22 +44,12 @@ impl ReviewPage {
                 revision: 2,
                 needs_attention: true,
                 flags: vec![
-                    flag(
-                        FlagKind::Ungrounded,
-                        "One sentence says more than the evidence does.",
-                    ),
-                    flag(
-                        FlagKind::Attachment,
-                        "An attachment was refused and not read.",
-                    ),
+                    flag(FlagKind::Ungrounded, "One sentence says more than the evidence does."),
+                    flag(FlagKind::Attachment, "An attachment was refused and not read."),
                 ],
             },
             editor: Editor {
-                text: draft()
-                    .sentences
-                    .iter()
-                    .map(|s| format!("{}{}", s.before, s.text))
-                    .collect(),
+                text: draft().sentences.iter().map(|s| format!("{}{}", s.before, s.text)).collect(),
                 subject: "Re: Order 48213: front light arrived cracked".into(),
                 open: false,
             },
@@ -98,10 +84,7 @@ impl ReviewPage {
         page.alternatives.clear();
         page.passages.iter_mut().for_each(|passage| {
             passage.cited = false;
-            passage
-                .pieces
-                .iter_mut()
-                .for_each(|piece| piece.cited = false);
+            passage.pieces.iter_mut().for_each(|piece| piece.cited = false);
         });
         page.editor = Editor::default();
         page.sign.needs_attention = false;
@@ -122,10 +105,7 @@ impl ReviewPage {
     pub fn sample_held() -> Self {
         let mut page = Self::sample();
         page.state = State::Held;
-        page.can = Can {
-            undo: true,
-            ..Can::default()
-        };
+        page.can = Can { undo: true, ..Can::default() };
         page.hold = Some(Hold {
             seconds_left: 12,
             seconds_total: 15,
@@ -196,9 +176,7 @@ impl ReviewPage {
             };
         }
         page.editor.open = true;
-        page.editor
-            .text
-            .push_str("\n\nPS: we have added a spare mount.");
+        page.editor.text.push_str("\n\nPS: we have added a spare mount.");
         page
     }
 
@@ -206,16 +184,9 @@ impl ReviewPage {
     pub fn sample_taken() -> Self {
         let mut page = Self::sample();
         page.state = State::Snoozed;
-        page.claim = Some(Claim {
-            name: "Tomas Ek".into(),
-            mine: false,
-            until: "14:15".into(),
-        });
+        page.claim = Some(Claim { name: "Tomas Ek".into(), mine: false, until: "14:15".into() });
         page.snoozed_until = Some("tomorrow, 09:00".into());
-        page.can = Can {
-            claim: true,
-            ..Can::default()
-        };
+        page.can = Can { claim: true, ..Can::default() };
         page
     }
 
@@ -239,14 +210,8 @@ fn analysis() -> Analysis {
         intent_percent: 91,
         abstained: false,
         alternatives: vec![
-            Share {
-                label: "Warranty claim".into(),
-                percent: 5,
-            },
-            Share {
-                label: "Return label".into(),
-                percent: 2,
-            },
+            Share { label: "Warranty claim".into(), percent: 5 },
+            Share { label: "Return label".into(), percent: 2 },
         ],
         sentiment: Sentiment::Negative,
         sentiment_percent: 78,
@@ -255,17 +220,10 @@ fn analysis() -> Analysis {
             "names a deadline: “Friday”".into(),
             "depends on the product to get to work".into(),
         ],
-        language: Language {
-            code: "en".into(),
-            name: "English".into(),
-        },
+        language: Language { code: "en".into(), name: "English".into() },
         spam: Spam::Ham,
         spam_percent: 99,
-        injection: Injection {
-            flagged: false,
-            percent: 3,
-            reasons: Vec::new(),
-        },
+        injection: Injection { flagged: false, percent: 3, reasons: Vec::new() },
         models: "all-MiniLM-L6-v2 int8, heads 2026-11-02".into(),
     }
 }
@@ -344,10 +302,7 @@ fn draft() -> Draft {
     Draft {
         author: "extractive drafter".into(),
         tone: Some("apologetic".into()),
-        language: Some(Language {
-            code: "en".into(),
-            name: "English".into(),
-        }),
+        language: Some(Language { code: "en".into(), name: "English".into() }),
         sentences: vec![
             sentence("", "Hello <PERSON_1>,", &[], None),
             sentence(
@@ -373,12 +328,7 @@ fn draft() -> Draft {
             },
             Sentence {
                 note: Some("No passage names the price.".into()),
-                ..sentence(
-                    "\n\n",
-                    "The 900 costs 24 euros more.",
-                    &[],
-                    Some(Verdict::Unsupported),
-                )
+                ..sentence("\n\n", "The 900 costs 24 euros more.", &[], Some(Verdict::Unsupported))
             },
             sentence(
                 " ",
@@ -449,11 +399,7 @@ fn envelope() -> Envelope {
         channel: Channel::Email,
         sender: "support@northlight.example".into(),
         recipients: vec![
-            Recipient {
-                role: RecipientRole::To,
-                address: "<EMAIL_1>".into(),
-                warning: None,
-            },
+            Recipient { role: RecipientRole::To, address: "<EMAIL_1>".into(), warning: None },
             Recipient {
                 role: RecipientRole::Cc,
                 address: "<EMAIL_2>".into(),
@@ -495,12 +441,7 @@ fn history() -> Vec<AuditRow> {
     };
     vec![
         row("system", "message received", None, Some(4811)),
-        row(
-            "system",
-            "draft written",
-            Some("revision 1, extractive"),
-            Some(4812),
-        ),
+        row("system", "draft written", Some("revision 1, extractive"), Some(4812)),
         row("Lena Brandt", "claimed", None, Some(4815)),
         row("Lena Brandt", "draft edited", Some("revision 2"), None),
     ]

@@ -33,21 +33,17 @@ pub struct Segment {
 pub fn segments(rendered: &str) -> Vec<Segment> {
     tokens(rendered)
         .map(|token| match token {
-            Token::Text(text) => Segment {
-                kind: SegmentKind::Text,
-                text: text.to_owned(),
-                label: String::new(),
-            },
+            Token::Text(text) => {
+                Segment { kind: SegmentKind::Text, text: text.to_owned(), label: String::new() }
+            }
             Token::Placeholder(text) => Segment {
                 kind: SegmentKind::Placeholder,
                 text: text.to_owned(),
                 label: type_name(text),
             },
-            Token::Hidden(text) => Segment {
-                kind: SegmentKind::Hidden,
-                text: String::new(),
-                label: code_points(text),
-            },
+            Token::Hidden(text) => {
+                Segment { kind: SegmentKind::Hidden, text: String::new(), label: code_points(text) }
+            }
         })
         .collect()
 }
@@ -101,9 +97,7 @@ fn placeholder_length(text: &str) -> Option<usize> {
     let end = body.bytes().take(LONGEST).position(|b| b == b'>')?;
     let (name, number) = body[..end].rsplit_once('_')?;
     let named = name.starts_with(|c: char| c.is_ascii_uppercase())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
     let numbered = !number.starts_with('0') && number.parse::<u32>().is_ok_and(|n| n > 0);
     let plain = number.bytes().all(|b| b.is_ascii_digit());
     (named && numbered && plain).then_some(end + 2)
@@ -114,12 +108,7 @@ const BLACK_FLAG: char = '\u{1F3F4}';
 /// Bytes of the regional flag that `text` begins with: a black flag, three to six tag characters and
 /// the cancel tag (UTS #51, annex C). Longer runs are no flag but something smuggled.
 fn flag_length(text: &str) -> usize {
-    let tags: Vec<char> = text
-        .chars()
-        .skip(1)
-        .take_while(|c| is_tag(*c))
-        .take(8)
-        .collect();
+    let tags: Vec<char> = text.chars().skip(1).take_while(|c| is_tag(*c)).take(8).collect();
     match tags.split_last() {
         Some(('\u{E007F}', region)) if (3..=6).contains(&region.len()) => {
             text.chars().take(1 + tags.len()).map(char::len_utf8).sum()
@@ -168,10 +157,8 @@ mod tests {
     #[test]
     fn placeholders_are_set_apart_and_named() {
         let found = segments("Hi <PERSON_1>, write to <EMAIL_12>.");
-        let runs: Vec<_> = found
-            .iter()
-            .map(|s| (s.kind, s.text.as_str(), s.label.as_str()))
-            .collect();
+        let runs: Vec<_> =
+            found.iter().map(|s| (s.kind, s.text.as_str(), s.label.as_str())).collect();
         assert_eq!(
             runs,
             [
@@ -197,11 +184,7 @@ mod tests {
             "<EMAIL_+1>",
             "a < B_1 >",
         ] {
-            assert_eq!(
-                tokens(text).collect::<Vec<_>>(),
-                [Token::Text(text)],
-                "{text}"
-            );
+            assert_eq!(tokens(text).collect::<Vec<_>>(), [Token::Text(text)], "{text}");
         }
     }
 
@@ -218,19 +201,10 @@ mod tests {
             ]
         );
         let scotland = "\u{1F3F4}\u{E0067}\u{E0062}\u{E0073}\u{E0063}\u{E0074}\u{E007F}!";
-        assert_eq!(
-            tokens(scotland).collect::<Vec<_>>(),
-            [Token::Text(scotland)]
-        );
+        assert_eq!(tokens(scotland).collect::<Vec<_>>(), [Token::Text(scotland)]);
         let smuggled = "\u{1F3F4}\u{E0041}\u{E0042}";
-        assert_eq!(
-            tokens(smuggled).last(),
-            Some(Token::Hidden("\u{E0041}\u{E0042}"))
-        );
-        assert_eq!(
-            segments("\u{E0041}\u{E0042}")[0].label,
-            "U+E0041 and 1 more"
-        );
+        assert_eq!(tokens(smuggled).last(), Some(Token::Hidden("\u{E0041}\u{E0042}")));
+        assert_eq!(segments("\u{E0041}\u{E0042}")[0].label, "U+E0041 and 1 more");
         assert_eq!(segments("\u{E0041}")[0].text, "");
     }
 

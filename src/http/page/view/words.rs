@@ -224,9 +224,6 @@ mod tests {
     #[test]
     fn a_word_is_serialised_as_key_and_label() {
         let json = serde_json::to_value(State::NoMatch).unwrap();
-        assert_eq!(
-            json,
-            serde_json::json!({"key": "no_match", "label": "No match"})
-        );
+        assert_eq!(json, serde_json::json!({"key": "no_match", "label": "No match"}));
     }
 }

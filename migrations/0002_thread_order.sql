@@ -1,0 +1,2 @@
+-- The list of threads: newest activity first, page by page.
+create index thread_last on thread (tenant_id, last_at, id);
