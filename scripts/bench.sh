@@ -28,7 +28,7 @@ fi
 if wanted mask; then
   fetch mask presidio-analyzer
   fetch mask-model --no-deps --requirement benches/peers/spacy_model.txt
-  if cargo build --release --quiet --locked --manifest-path benches/peers/mask/Cargo.toml \
+  if cargo build --release --quiet --manifest-path benches/peers/mask/Cargo.toml \
       --target-dir target/peers; then
     export COUNTERSIGN_BENCH_MASK_PEERS="$PWD/target/peers/release/mask-peers"
   else

@@ -1,4 +1,4 @@
-//! Processor time of one thread, so that what else the machine does counts as little as possible.
+//! Processor time of this process, so that what else the machine does counts as little as possible.
 //! The peers' package has this file too: both sides are timed alike.
 
 use std::time::{Duration, Instant};
@@ -7,10 +7,18 @@ use std::time::{Duration, Instant};
 /// it books processor time.
 const ROUND: Duration = Duration::from_millis(1500);
 
-/// Processor time that this thread has used, or `None` where the kernel doesn't tell (Linux does).
+/// Processor time that the threads of this process have used, or `None` where the kernel doesn't
+/// tell (Linux does). All of them, as an encoder computes in threads of its own.
 fn spent() -> Option<Duration> {
-    let line = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    line.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+    let mut nanoseconds = 0u64;
+    for thread in std::fs::read_dir("/proc/self/task").ok()? {
+        // A thread that has ended in between took no part.
+        let Ok(line) = std::fs::read_to_string(thread.ok()?.path().join("schedstat")) else {
+            continue;
+        };
+        nanoseconds += line.split(' ').next()?.parse::<u64>().ok()?;
+    }
+    Some(Duration::from_nanos(nanoseconds))
 }
 
 /// Runs `work` once and gives the seconds that it took: of the processor, or else by the clock.

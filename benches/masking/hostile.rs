@@ -15,15 +15,19 @@ pub enum Hostile {
     Unicode,
     /// Beginnings of values of many types which never end as such a value does.
     Beginnings,
+    /// Whole values and the words that announce them, one after the other: many finds, each of
+    /// which has many others near.
+    Values,
 }
 
-pub const ALL: [(&str, Hostile); 6] = [
+pub const ALL: [(&str, Hostile); 7] = [
     ("digits", Hostile::Digits),
     ("digit groups", Hostile::Groups),
     ("nested quotes", Hostile::Quotes),
     ("one word", Hostile::OneWord),
     ("all of Unicode", Hostile::Unicode),
     ("half values", Hostile::Beginnings),
+    ("values", Hostile::Values),
 ];
 
 const BEGINNINGS: &[&str] = &[
@@ -66,6 +70,35 @@ const BEGINNINGS: &[&str] = &[
     "<",
     "⟦",
     "Dear Mr. ",
+];
+
+/// From the documentation of their formats; none of them is anybody's.
+const VALUES: &[&str] = &[
+    "card 4111 1111 1111 1111",
+    "4012888888881881",
+    "IBAN DE89 3704 0044 0532 0130 00",
+    "GB82WEST12345698765432",
+    "BIC DEUTDEFF500",
+    "wallet 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
+    "VIN 1M8GDM9AXKP042788",
+    "latitude 51.50735, -0.12776",
+    "51.5, -0.12",
+    "phone +44 20 7946 0018",
+    "(212) 555-0123",
+    "someone@example.com",
+    "https://example.com/a?token=1234567890abcdef",
+    "192.0.2.17",
+    "2001:db8::17",
+    "00:1b:44:11:3a:b7",
+    "social security number 219-09-9999",
+    "password is hunter2-Kite",
+    "your code is 482913",
+    "born on 29/02/1984",
+    "12 Mill Lane, Bristol BS1 4DJ",
+    "IMEI 490154203237518",
+    "order number 4471902",
+    "tracking number 1Z999AA10123456784",
+    "@some_body",
 ];
 
 /// At least `bytes` of it, and little more.
@@ -116,6 +149,10 @@ pub fn text(kind: Hostile, bytes: usize) -> String {
             Hostile::Beginnings => {
                 let one = BEGINNINGS[roll(BEGINNINGS.len())];
                 out.extend(std::iter::repeat_n(one, 1 + roll(40)));
+            }
+            Hostile::Values => {
+                out.push_str(VALUES[roll(VALUES.len())]);
+                out.push_str([" ", ", ", "\n", "; ", " / "][roll(5)]);
             }
         }
     }

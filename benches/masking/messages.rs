@@ -238,23 +238,8 @@ fn value(dice: &mut Dice) -> String {
             ]);
             template.replace("{}", &format!("{number} {street}, {city} {code}"))
         }
-        64..73 => {
-            let brand = dice.pick(&["4", "51", "2221", "4539"]);
-            let card = luhn(format!("{brand}{}", dice.digits(15 - brand.len())));
-            let template = dice.pick(&[
-                "It was paid with the card {}.",
-                "Card: {}",
-                "My card number is {}, please check.",
-            ]);
-            template.replace("{}", &grouped(&card, dice.pick(&[" ", "-", ""])))
-        }
-        73..80 => {
-            let (country, length) = [("DE", 18), ("GB", 18), ("NL", 14), ("FR", 23)][dice.below(4)];
-            let bank = if matches!(country, "GB" | "NL") { "NWBK" } else { "" };
-            let account = format!("{bank}{}", dice.digits(length - bank.len()));
-            let template = dice.pick(&["Please refund it to {}.", "My IBAN is {} if you need it."]);
-            template.replace("{}", &grouped(&iban(country, &account), dice.pick(&[" ", ""])))
-        }
+        64..73 => card(dice),
+        73..80 => account(dice),
         80..86 => {
             let (y, m, d) = (dice.between(1950, 2005), dice.between(1, 12), dice.between(1, 28));
             format!("For verification, my date of birth is {d:02}/{m:02}/{y}.")
@@ -276,6 +261,25 @@ fn value(dice: &mut Dice) -> String {
             format!("My password is tulip-{}-Kite, maybe you can see why it fails.", dice.digits(3))
         }
     }
+}
+
+fn card(dice: &mut Dice) -> String {
+    let brand = dice.pick(&["4", "51", "2221", "4539"]);
+    let number = luhn(format!("{brand}{}", dice.digits(15 - brand.len())));
+    let template = dice.pick(&[
+        "It was paid with the card {}.",
+        "Card: {}",
+        "My card number is {}, please check.",
+    ]);
+    template.replace("{}", &grouped(&number, dice.pick(&[" ", "-", ""])))
+}
+
+fn account(dice: &mut Dice) -> String {
+    let (country, length) = [("DE", 18), ("GB", 18), ("NL", 14), ("FR", 23)][dice.below(4)];
+    let bank = if matches!(country, "GB" | "NL") { "NWBK" } else { "" };
+    let account = format!("{bank}{}", dice.digits(length - bank.len()));
+    let template = dice.pick(&["Please refund it to {}.", "My IBAN is {} if you need it."]);
+    template.replace("{}", &grouped(&iban(country, &account), dice.pick(&[" ", ""])))
 }
 
 fn telephone(dice: &mut Dice) -> String {

@@ -21,7 +21,7 @@ const ROUNDS: usize = 3;
 const SIZES: [usize; 3] = [1, 10, 100];
 /// A text ten times as long that is read more slowly than this share of the speed is not worth
 /// waiting for: the time is not linear.
-const COLLAPSE: f64 = 0.25;
+const COLLAPSE: f64 = 0.5;
 
 pub fn masking(encoder: &dyn Embed, dir: &Path, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
     let masker = Masker::new(MaskerConfig { names: false, ..MaskerConfig::default() })?;

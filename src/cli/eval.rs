@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::filter::in_parallel;
 use super::out;
 use crate::app;
 use crate::config::Config;
@@ -91,7 +91,7 @@ pub fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
     let detector = app::detector(config, None, encoder)?;
     let rows = read(&args.data)?;
     let outcomes: Vec<Outcome> =
-        rows.par_iter().map(|row| judge(row, &detector, &map, &types, args.lower)).collect();
+        in_parallel(rows, |row| judge(&row, &detector, &map, &types, args.lower));
     report(&outcomes, &types);
     Ok(ExitCode::SUCCESS)
 }

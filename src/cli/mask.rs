@@ -12,10 +12,9 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::filter::{Record, maybe, run, text};
+use super::filter::{Record, in_parallel, maybe, run, text};
 use super::filters::Io;
 use super::{out, say};
 use crate::app;
@@ -200,8 +199,7 @@ pub fn mask(config: &Config, a: &MaskArgs) -> anyhow::Result<ExitCode> {
     let mut stats = Stats::default();
     let code = run(a.io.input.as_deref(), |records| {
         // Finding takes the time and knows nothing of other lines; numbering goes in their order.
-        let tasks: Vec<Result<Task, String>> =
-            records.into_par_iter().map(|r| read(r, &by, &limits)).collect();
+        let tasks: Vec<Result<Task, String>> = in_parallel(records, |r| read(r, &by, &limits));
         tasks
             .into_iter()
             .map(|task| {
@@ -318,7 +316,7 @@ fn write(
 
 /// `unmask`: `{id, masked, spans}` as `mask` printed them; gives `text`, or `json` for a document.
 pub fn unmask(io: &Io) -> anyhow::Result<ExitCode> {
-    run(io.input.as_deref(), |records| records.into_par_iter().map(unmask_one).collect())
+    run(io.input.as_deref(), |records| in_parallel(records, unmask_one))
 }
 
 fn unmask_one(mut r: Record) -> Result<Record, String> {

@@ -131,6 +131,18 @@ fn mail_and_documents_go_through_the_filter_and_back() {
 }
 
 #[test]
+fn many_lines_with_names_go_through_at_once() {
+    let line = |n: u32| json!({"id": n, "text": format!("I am Anna Kowalska, order {n}.")});
+    let lines: Vec<Value> = (0..150).map(line).collect();
+    let (rows, err) = filter(&["mask"], &lines);
+    let ids: Vec<u64> = rows.iter().filter_map(|r| r["id"].as_u64()).collect();
+    assert_eq!(ids, (0..150).collect::<Vec<u64>>(), "{err}");
+    assert!(
+        rows.iter().all(|r| r["masked"].as_str().is_some_and(|m| m.starts_with("I am <PERSON_1>")))
+    );
+}
+
+#[test]
 fn operators_own_recognizers_and_counts() {
     let dir = tempfile::tempdir().unwrap();
     let (rules, key) = (dir.path().join("rules.toml"), dir.path().join("key"));
