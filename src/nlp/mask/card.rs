@@ -87,9 +87,9 @@ fn card_at(source: &Source<'_>, groups: &[Range<usize>]) -> Option<(usize, Candi
 
 /// Whether the word right in front says that the digits are a parcel's or an order's number.
 fn is_named_otherwise(source: &Source<'_>, at: usize) -> bool {
-    let near = source.labels().iter().filter(|l| l.range.end <= at && at - l.range.end <= 24);
-    let other =
-        near.filter(|l| matches!(l.topic, Topic::Tracking | Topic::Order | Topic::Customer));
+    let other = source
+        .labels_before(at, 24)
+        .filter(|l| matches!(l.topic, Topic::Tracking | Topic::Order | Topic::Customer));
     other.filter_map(|l| announced(source.text(), l.range.end)).any(|a| a.at == at && a.words == 0)
 }
 

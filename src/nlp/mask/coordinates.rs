@@ -164,8 +164,7 @@ fn pair_at(source: &Source<'_>, at: usize) -> Option<(Range<usize>, f32)> {
 }
 
 fn is_labelled(source: &Source<'_>, at: usize) -> bool {
-    let near = |l: &&super::label::Label| l.range.end <= at && at - l.range.end <= MAX_WAY;
-    source.labels().iter().filter(near).any(|l| l.topic == Topic::Coordinates)
+    source.labels_before(at, MAX_WAY).any(|l| l.topic == Topic::Coordinates)
 }
 
 /// Degrees with minutes and perhaps seconds, `40°26'46"N 79°58'56"W`.

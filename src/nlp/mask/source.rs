@@ -89,6 +89,14 @@ impl<'t> Source<'t> {
         self.labels.get_or_init(|| label::find(&self.text))
     }
 
+    /// The labels that end at `at` or up to `way` bytes in front of it, the nearest first. Looks at no
+    /// others: a hostile text has as many labels as values.
+    pub(super) fn labels_before(&self, at: usize, way: usize) -> impl Iterator<Item = &Label> {
+        let labels = self.labels();
+        let ahead = labels.partition_point(|l| l.range.end <= at);
+        labels[..ahead].iter().rev().take_while(move |l| at - l.range.end <= way)
+    }
+
     /// Long runs without spaces: keys, addresses of wallets, codes. Looked for when first asked for.
     pub(super) fn tokens(&self) -> &[Range<usize>] {
         self.tokens.get_or_init(|| token::find(&self.text))

@@ -37,11 +37,8 @@ impl Recognizer for VehicleId {
             if word.len() != VIN || !is_vin(word) || !source.stands_alone(&range) {
                 continue;
             }
-            let named = source.labels().iter().any(|l| {
-                l.topic == Topic::Vehicle
-                    && l.range.end <= range.start
-                    && range.start - l.range.end <= MAX_WAY
-            });
+            let named =
+                source.labels_before(range.start, MAX_WAY).any(|l| l.topic == Topic::Vehicle);
             // Makers outside North America and China may put any character where the check digit is.
             let checked = has_check_digit(word);
             let score = match (checked, named) {

@@ -115,8 +115,7 @@ fn ethereum(hex: &str) -> Option<(&'static str, f32)> {
 
 /// Whether a word for wallets stands a little in front.
 fn is_announced(source: &Source<'_>, at: usize) -> bool {
-    let near = |l: &&super::label::Label| l.range.end <= at && at - l.range.end <= MAX_WAY;
-    source.labels().iter().filter(near).any(|l| l.topic == Topic::Wallet)
+    source.labels_before(at, MAX_WAY).any(|l| l.topic == Topic::Wallet)
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ fn code_at(source: &Source<'_>, at: usize) -> Option<Range<usize>> {
         _ => 0,
     };
     let halves = at..at + end + 1 + second;
-    if second == first && source.stands_alone(&halves) {
+    if second > 0 && second == first && source.stands_alone(&halves) {
         return Some(halves);
     }
     let whole = at..at + end;
@@ -127,6 +127,14 @@ mod tests {
         let mut out = Vec::new();
         OneTimeCode.find(&Source::new(text, None), &mut out);
         out.into_iter().map(|c| text[c.range].to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_no_code_behind_a_label_does_no_harm() {
+        for text in ["Passcode: 🙂 5", "passcode: é7", "passcode:\u{fffd}{\u{fffd} \u{fffd}0"] {
+            assert!(found(text).is_empty(), "{text}");
+        }
+        assert!(found("OTP: x").is_empty());
     }
 
     #[test]
