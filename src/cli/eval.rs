@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::filter::in_parallel;
@@ -19,7 +20,7 @@ use crate::eval::interval::{Interval, bootstrap};
 use crate::eval::spans::{Labelled, Outcome, compare, merge_adjacent};
 use crate::nlp::detect::Detector;
 use crate::nlp::encoder::Embed;
-use crate::nlp::mask::Hints;
+use crate::nlp::mask::{Finding, Hints};
 
 /// Rounds of the bootstrap.
 const ROUNDS: usize = 1000;
@@ -54,6 +55,10 @@ pub struct MaskArgs {
         PER=PERSON,LOC=LOCATION,ORG=ORGANIZATION,DOMAIN_NAME=URL"
     )]
     map: Vec<String>,
+    /// Judge what another program found instead: JSON Lines of {spans: [{type, start, end}]}, one
+    /// line for each of the data's, offsets in code points.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_names", "lower"])]
+    found: Option<PathBuf>,
     /// Without names.
     #[arg(long)]
     no_names: bool,
@@ -65,6 +70,12 @@ pub struct MaskArgs {
 #[derive(Deserialize)]
 struct Row {
     text: String,
+    #[serde(default)]
+    spans: Vec<Label>,
+}
+
+#[derive(Deserialize)]
+struct Found {
     #[serde(default)]
     spans: Vec<Label>,
 }
@@ -86,17 +97,35 @@ pub fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
         .map(|m| m.split_once('=').with_context(|| format!("--map {m}: expected THEIRS=OURS")))
         .collect::<Result<_, _>>()?;
     let types: BTreeSet<&str> = args.types.iter().map(String::as_str).collect();
-    let encoder: Option<Arc<dyn Embed>> =
-        if args.no_names { None } else { Some(app::encoder(config)?) };
-    let detector = app::detector(config, None, encoder)?;
-    let rows = read(&args.data)?;
-    let outcomes: Vec<Outcome> =
-        in_parallel(rows, |row| judge(&row, &detector, &map, &types, args.lower));
+    let rows: Vec<Row> = read(&args.data)?;
+    let outcomes: Vec<Outcome> = if let Some(path) = &args.found {
+        let found: Vec<Found> = read(path)?;
+        anyhow::ensure!(
+            found.len() == rows.len(),
+            "{} has {} lines, {} has {}: expected as many",
+            path.display(),
+            found.len(),
+            args.data.display(),
+            rows.len()
+        );
+        let judge = |(row, found): (&Row, &Found)| {
+            judge(&row.text, &row.spans, labelled(&row.text, &found.spans, &map), &map, &types)
+        };
+        rows.iter().zip(&found).map(judge).collect()
+    } else {
+        let encoder: Option<Arc<dyn Embed>> =
+            if args.no_names { None } else { Some(app::encoder(config)?) };
+        let detector = app::detector(&config.mask, None, encoder)?;
+        in_parallel(rows, |row: Row| {
+            let text = if args.lower { lowered(&row.text) } else { row.text };
+            judge(&text, &row.spans, ours(&detector, &text), &map, &types)
+        })
+    };
     report(&outcomes, &types);
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
+fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
     let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
     let mut rows = Vec::new();
     for (number, line) in (1..).zip(BufReader::new(file).lines()) {
@@ -111,33 +140,35 @@ fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// Spans in code points as spans in bytes, their types under our names; what lies outside the text
+/// is left out.
+fn labelled(text: &str, spans: &[Label], map: &BTreeMap<&str, &str>) -> Vec<Labelled> {
+    let bytes: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+    let one = |l: &Label| {
+        let entity = map.get(l.entity.as_str()).copied().unwrap_or(&l.entity);
+        Some(Labelled::new(*bytes.get(l.start)?, *bytes.get(l.end)?, entity))
+    };
+    spans.iter().filter_map(one).collect()
+}
+
+fn ours(detector: &Detector, text: &str) -> Vec<Labelled> {
+    let found = detector.explain(text, &Hints::default());
+    let span = |f: &Finding| Labelled::new(f.span.start, f.span.end, f.span.entity.as_str());
+    found.iter().map(span).collect()
+}
+
 fn judge(
-    row: &Row,
-    detector: &Detector,
+    text: &str,
+    spans: &[Label],
+    found: Vec<Labelled>,
     map: &BTreeMap<&str, &str>,
     types: &BTreeSet<&str>,
-    lower: bool,
 ) -> Outcome {
-    let bytes: Vec<usize> =
-        row.text.char_indices().map(|(at, _)| at).chain([row.text.len()]).collect();
-    let text = if lower { lowered(&row.text) } else { row.text.clone() };
-    let labelled = row
-        .spans
-        .iter()
-        .map(|l| (map.get(l.entity.as_str()).copied().unwrap_or(&l.entity), l))
-        .filter(|(entity, _)| types.contains(entity))
-        .filter_map(|(entity, l)| {
-            Some(Labelled::new(*bytes.get(l.start)?, *bytes.get(l.end)?, entity))
-        })
-        .collect();
-    let found = detector.explain(&text, &Hints::default());
-    let found: Vec<Labelled> = found
-        .iter()
-        .map(|f| Labelled::new(f.span.start, f.span.end, f.span.entity.as_str()))
-        .collect();
-    let labelled = merge_adjacent(&text, labelled, "LOCATION");
-    let found = merge_adjacent(&text, found, "LOCATION");
-    let mut outcome = compare(&text, &labelled, &found);
+    let mut right = labelled(text, spans, map);
+    right.retain(|l| types.contains(l.entity.as_str()));
+    let right = merge_adjacent(text, right, "LOCATION");
+    let found = merge_adjacent(text, found, "LOCATION");
+    let mut outcome = compare(text, &right, &found);
     outcome.types.retain(|entity, _| types.contains(entity.as_str()));
     outcome
 }

@@ -14,8 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::filter::{Record, in_parallel, maybe, run, text};
-use super::filters::Io;
+use super::filter::{Io, Record, in_parallel, maybe, run, text};
 use super::{out, say};
 use crate::app;
 use crate::config::Config;
@@ -51,6 +50,9 @@ pub struct MaskArgs {
     /// File with 64 hexadecimal digits: the key of hashes and fakes.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
+    /// Use the settings of this tenant's section of the configuration, where it has one.
+    #[arg(long, value_name = "SLUG")]
+    tenant: Option<String>,
     /// Further recognizers, allow-lists and deny-lists (TOML; default: mask.recognizers).
     #[arg(long, value_name = "FILE")]
     recognizers: Option<PathBuf>,
@@ -70,8 +72,11 @@ fn entities(names: impl IntoIterator<Item = impl AsRef<str>>) -> Result<BTreeSet
 }
 
 fn anonymiser(config: &Config, a: &MaskArgs) -> anyhow::Result<Anonymiser> {
-    let mut config = config.clone();
-    let set = &mut config.mask;
+    let mut own = match &a.tenant {
+        Some(name) => config.mask_of(name).clone(),
+        None => config.mask.clone(),
+    };
+    let set = &mut own;
     set.names &= !a.no_names;
     set.min_score = a.min_score.unwrap_or(set.min_score);
     set.names_bias = a.names_bias.unwrap_or(set.names_bias);
@@ -89,7 +94,7 @@ fn anonymiser(config: &Config, a: &MaskArgs) -> anyhow::Result<Anonymiser> {
             o.split_once('=').with_context(|| format!("--operator {o}: expected TYPE=OPERATOR"))
         })
         .collect::<Result<_, _>>()?;
-    let operators = app::operators(&config)?.with(pairs)?;
+    let operators = app::operators(set)?.with(pairs)?;
     let key = match &a.key_file {
         Some(file) => app::operator_key(file)?,
         None if operators.need_key() => anyhow::bail!(
@@ -101,8 +106,8 @@ fn anonymiser(config: &Config, a: &MaskArgs) -> anyhow::Result<Anonymiser> {
     let wants_names =
         only.as_ref().is_none_or(|only| Entity::NAMED.iter().any(|e| only.contains(e)));
     let encoder: Option<Arc<dyn Embed>> =
-        if config.mask.names && wants_names { Some(app::encoder(&config)?) } else { None };
-    let detector = app::detector(&config, only, encoder)?;
+        if set.names && wants_names { Some(app::encoder(config)?) } else { None };
+    let detector = app::detector(set, only, encoder)?;
     Ok(Anonymiser::new(Arc::new(detector), operators, key))
 }
 
@@ -292,6 +297,7 @@ fn write(
     let options =
         Options { language: language.as_deref(), entities: only.as_ref(), ..Options::default() };
     let rows = Rows { values: true, explain };
+    let is_json = matches!(content, Content::Json(_));
     let (masked, spans) = match content {
         Content::Text(source) => {
             let Anonymised { text, replacements } =
@@ -309,10 +315,17 @@ fn write(
             (value, spans)
         }
     };
+    // A document that is a string would come back as a text.
+    if is_json && masked.is_string() {
+        record.insert(MASKED_FROM.to_owned(), json!("json"));
+    }
     record.insert("masked".to_owned(), masked);
     record.insert("spans".to_owned(), Value::Array(spans));
     Ok(record)
 }
+
+/// The field that says what a masked string was, where it was no text.
+const MASKED_FROM: &str = "masked_from";
 
 /// `unmask`: `{id, masked, spans}` as `mask` printed them; gives `text`, or `json` for a document.
 pub fn unmask(io: &Io) -> anyhow::Result<ExitCode> {
@@ -324,8 +337,9 @@ fn unmask_one(mut r: Record) -> Result<Record, String> {
         Some(Value::Array(a)) => a,
         _ => return Err("`spans` is missing: unmask needs what mask printed".to_owned()),
     };
+    let is_json = r.remove(MASKED_FROM).is_some_and(|from| from == "json");
     match r.remove("masked") {
-        Some(Value::String(masked)) => {
+        Some(Value::String(masked)) if !is_json => {
             let text = anonymise::restore_text(&masked, &spans)?;
             r.insert("text".to_owned(), Value::String(text));
         }

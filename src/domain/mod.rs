@@ -4,12 +4,16 @@
 
 pub mod approval;
 pub mod audit;
+pub mod checksum;
+pub mod disguise;
 pub mod draft;
 pub mod ids;
 pub mod masking;
+pub mod media;
 pub mod message;
 pub mod offsets;
 pub mod retry;
 pub mod review;
 pub mod segments;
 pub mod triage;
+pub mod vectors;

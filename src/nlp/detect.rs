@@ -100,3 +100,94 @@ impl fmt::Debug for Detector {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::nlp::encoder::{Encoder, Mode};
+    use crate::nlp::mask::MaskerConfig;
+    use crate::nlp::names::DEFAULT_BIAS;
+
+    fn with_names() -> Detector {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/all-MiniLM-L6-v2");
+        let encoder = Encoder::load(&folder, Mode::Int8)
+            .expect("the model is there after `make test` or `countersign models pull`");
+        let config = MaskerConfig { names: false, ..MaskerConfig::default() };
+        let masker = Masker::new(config).unwrap();
+        Detector::with_names(masker, NamesHead::shipped().unwrap(), Arc::new(encoder), DEFAULT_BIAS)
+            .unwrap()
+    }
+
+    fn names(by: &Detector, text: &str) -> Vec<String> {
+        let found = by.explain(text, &Hints::default()).into_iter();
+        found
+            .filter(|f| Entity::NAMED.contains(&f.span.entity))
+            .map(|f| text[f.span.start..f.span.end].to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn names_are_found_behind_any_white_space() {
+        let by = with_names();
+        for space in [" ", "\u{a0}", "\u{3000}", "\u{202f}", "\u{2028}"] {
+            let text = format!("My name is{space}Anna Smith, thanks");
+            assert_eq!(names(&by, &text), ["Anna Smith"], "{space:?}");
+        }
+    }
+
+    #[test]
+    fn any_text_gives_spans_that_fit() {
+        let by = with_names();
+        let piece = prop_oneof![
+            "\\PC{0,6}",
+            prop::sample::select(vec![
+                "\u{a0}",
+                "\u{3000}",
+                "\u{202f}",
+                "\u{2028}",
+                "\u{2029}",
+                "\u{85}",
+                "\u{1680}",
+                "\u{200b}",
+                "\u{301}",
+                "\u{feff}",
+                "\n",
+                " ",
+                "Anna Smith",
+                "Dear",
+                "Berlin",
+                "passcode: ",
+                "my name is",
+                "482 913 is your login code",
+                "From",
+                "I live in",
+                "password: ",
+                "Acme GmbH",
+                "@",
+                "12",
+                "我叫",
+                "é",
+                "İ",
+            ])
+            .prop_map(str::to_owned),
+        ];
+        let texts = prop::collection::vec(piece, 0..12).prop_map(|v| v.concat());
+        // The encoder takes a millisecond and more for each.
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(64));
+        runner
+            .run(&texts, |text| {
+                let mut end = 0;
+                for found in by.explain(&text, &Hints::default()) {
+                    prop_assert!(end <= found.span.start && found.span.start < found.span.end);
+                    prop_assert!(text.get(found.span.start..found.span.end).is_some());
+                    end = found.span.end;
+                }
+                Ok(())
+            })
+            .unwrap();
+    }
+}

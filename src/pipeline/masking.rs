@@ -1,22 +1,52 @@
 //! Masking within a thread: the recognizers find, the vault's ids are derived, new entries are
 //! collected for the commit.
+//!
+//! Masking is slow work (an encoder pass for each stretch of text), so none of it is done within a
+//! transaction: [`Masking::remask_in_thread`] reads what it goes by and does the work, and
+//! [`Remade::keep`] writes within the caller's transaction, after a look whether it still holds.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use sqlx::AnyConnection;
 
-use super::threads;
+use super::anonymise::Anonymiser;
+use super::{blocking, threads};
 use crate::domain::ids::{TenantId, ThreadId};
 use crate::domain::masking::{
-    Entity, Masked, MaskedText, Numbering, Operator, Operators, Span, VaultId, remask,
+    Entity, Masked, MaskedText, Numbering, Operator, OperatorKey, Operators, Span, VaultId, remask,
 };
 use crate::domain::message::Party;
 use crate::nlp::detect::Detector;
 use crate::nlp::mask::{Hints, Masker};
-use crate::store::thread::Thread;
 use crate::store::{self, Store, contact, thread, vault};
+
+/// How far beyond the border of a long text the recognizers look, so that a value across it is seen
+/// whole: longer than any value that is found.
+const LOOK_AHEAD: usize = 16 * 1024;
+
+/// How far back from the border a line's or a word's end is looked for.
+const LOOK_BACK: usize = 1024;
+
+/// Whether a text was taken whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// It was.
+    Whole,
+    /// It was longer than allowed; its end was left out.
+    Cut,
+}
+
+/// Where a text is cut: behind the last line that ends before `most` bytes, else the last word, else
+/// the last character.
+fn border(text: &str, most: usize) -> usize {
+    let most = text.floor_char_boundary(most);
+    let from = text.floor_char_boundary(most.saturating_sub(LOOK_BACK));
+    let near = &text[from..most];
+    let end = near.rfind('\n').or_else(|| near.rfind(char::is_whitespace));
+    end.map_or(most, |at| from + at)
+}
 
 /// The masker as the service uses it.
 pub struct Masking {
@@ -27,6 +57,30 @@ pub struct Masking {
 impl fmt::Debug for Masking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Masking")
+    }
+}
+
+/// The masking of every tenant: some have settings of their own, the others the installation's.
+#[derive(Debug)]
+pub struct Maskings {
+    usual: Masking,
+    own: HashMap<TenantId, Masking>,
+}
+
+impl Maskings {
+    /// The same for all tenants.
+    pub fn new(usual: Masking) -> Self {
+        Self { usual, own: HashMap::new() }
+    }
+
+    /// Gives a tenant its own.
+    pub fn set(&mut self, tenant: TenantId, own: Masking) {
+        self.own.insert(tenant, own);
+    }
+
+    /// A tenant's masking.
+    pub fn of(&self, tenant: &TenantId) -> &Masking {
+        self.own.get(tenant).unwrap_or(&self.usual)
     }
 }
 
@@ -68,9 +122,15 @@ impl<'a> Mint<'a> {
 }
 
 impl Masking {
-    /// Over a detector; types whose operator is `keep` aren't masked.
+    /// Over a detector. In threads a type whose operator is `keep` isn't masked, and one whose
+    /// operator is `redact` gets no vault entry.
     pub fn new(detector: Arc<Detector>, operators: Operators) -> Self {
         Self { detector, operators }
+    }
+
+    /// The same finds and operators for texts that the service doesn't keep.
+    pub fn anonymiser(&self, key: OperatorKey) -> Anonymiser {
+        Anonymiser::new(self.detector.clone(), self.operators.clone(), key)
     }
 
     /// The recognizers.
@@ -97,14 +157,34 @@ impl Masking {
         spans
     }
 
-    /// Masks one text of a message.
-    pub fn mask(&self, mint: &mut Mint<'_>, text: &str, known: &[&str]) -> Masked {
-        let spans = self.spans(text, known);
+    /// Masks one text of a message: all of it, or the first `most` bytes if it is longer. What lies
+    /// beyond is left out, not shown raw; so is a value across that border, as half of a number
+    /// would be shown.
+    pub fn mask(
+        &self,
+        mint: &mut Mint<'_>,
+        text: &str,
+        known: &[&str],
+        most: usize,
+    ) -> (Masked, Extent) {
+        if text.len() <= most {
+            return (self.apply(mint, text, &self.spans(text, known)), Extent::Whole);
+        }
+        let seen = &text[..text.floor_char_boundary(most.saturating_add(LOOK_AHEAD))];
+        let mut spans = self.spans(seen, known);
+        let border = border(seen, most);
+        let across = spans.iter().find(|s| s.start < border && border < s.end);
+        let end = across.map_or(border, |s| s.start);
+        spans.retain(|s| s.end <= end);
+        (self.apply(mint, &text[..end], &spans), Extent::Cut)
+    }
+
+    fn apply(&self, mint: &mut Mint<'_>, text: &str, spans: &[Span]) -> Masked {
         let masked = MaskedText::apply(
             text,
-            &spans,
+            spans,
             &|e, s| self.masker().normalise(e, s),
-            &mut |e, n, s| mint.id(e, n, s),
+            &mut |e, n, s| self.stand_in(mint, e, n, s),
         );
         match masked {
             Ok(m) => m,
@@ -112,16 +192,39 @@ impl Masking {
             // hiding the whole text is the side to fail on.
             Err(e) => {
                 tracing::error!(error = %e, "spans don't fit their text: all of it was masked");
-                whole(self.masker(), mint, text)
+                Masked { text: self.one(mint, Entity::PERSON, text), spans: Vec::new() }
             }
         }
+    }
+
+    /// The vault's id for a value that came in; nobody's for what is to be redacted, so that it
+    /// shows as its type and can't come back.
+    fn stand_in(
+        &self,
+        mint: &mut Mint<'_>,
+        e: &Entity,
+        normalised: &str,
+        surface: &str,
+    ) -> VaultId {
+        match self.operators.of(e) {
+            Operator::Redact => VaultId::from_u64(0),
+            _ => mint.id(e, normalised, surface),
+        }
+    }
+
+    fn one(&self, mint: &mut Mint<'_>, entity: Entity, text: &str) -> MaskedText {
+        let span =
+            Span { start: 0, end: text.len(), entity, score: 1.0, recognizer: "header".into() };
+        let normalise = |e: &Entity, s: &str| self.masker().normalise(e, s);
+        let mut id = |e: &Entity, n: &str, s: &str| self.stand_in(mint, e, n, s);
+        MaskedText::apply(text, &[span], &normalise, &mut id).map(|m| m.text).unwrap_or_default()
     }
 
     /// Masks a party: its address, or its name and address, as one or two placeholders.
     pub fn mask_party(&self, mint: &mut Mint<'_>, party: &Party) -> MaskedText {
         let mut parts = Vec::new();
         if let Some(name) = party.name.as_deref().filter(|n| !n.trim().is_empty()) {
-            parts.push(one(self.masker(), mint, Entity::PERSON, name.trim()));
+            parts.push(self.one(mint, Entity::PERSON, name.trim()));
         }
         let entity = if party.address.contains('@') {
             Some(Entity::EMAIL_ADDRESS)
@@ -133,9 +236,9 @@ impl Masking {
             None
         };
         match entity {
-            Some(e) => parts.push(one(self.masker(), mint, e, party.address.trim())),
+            Some(e) => parts.push(self.one(mint, e, party.address.trim())),
             None if parts.is_empty() => {
-                parts.push(one(self.masker(), mint, Entity::PERSON, party.address.trim()))
+                parts.push(self.one(mint, Entity::PERSON, party.address.trim()))
             }
             None => {}
         }
@@ -154,52 +257,104 @@ impl Masking {
         .unwrap_or_default()
     }
 
-    /// Masks text that a model or a person wrote in a thread: known placeholders become tokens
-    /// again, raw values go to the vault. What stands word for word in `public` (the passages that
-    /// the text may quote) is published already and stays readable. Writes new vault entries on `c`.
+    /// Masks texts that a model or a person wrote in a thread: known placeholders become tokens
+    /// again, raw values are for the vault. What stands word for word in `public` (the passages that
+    /// the texts may quote) is published already and stays readable. Reads on a connection of its
+    /// own and writes nothing; call it outside of transactions.
     ///
     /// # Errors
     /// Store errors.
     pub async fn remask_in_thread(
         &self,
         store: &Store,
-        c: &mut AnyConnection,
         tenant: &TenantId,
-        t: &Thread,
-        text: &str,
+        thread: &ThreadId,
+        texts: &[&str],
         public: &[String],
-    ) -> store::Result<MaskedText> {
-        let numbering = threads::numbering(c, tenant, &t.id).await?;
-        let names = known_names(store, c, tenant, &t.id).await?;
-        let known: Vec<&str> = names.iter().map(String::as_str).collect();
-        let mut mint = Mint::new(store, tenant, &t.id);
-        let remasked = remask(
-            text,
-            &numbering,
-            &|probe| self.spans_not_in(probe, &known, public),
-            &|e, s| self.masker().normalise(e, s),
-            &mut |e, n, s| mint.id(e, n, s),
-        );
-        if let Some(subject) = &t.contact {
-            store.keys.ensure(c, tenant, &[subject.as_str()], store.host.now()).await?;
-            vault::put(store, c, tenant, &t.id, subject, &mint.entries).await?;
-        }
-        Ok(remasked.text)
+    ) -> store::Result<Remade> {
+        let basis = {
+            let mut c = store.db.read().await?;
+            Basis::read(store, &mut c, tenant, thread).await?
+        };
+        let known: Vec<&str> = basis.names.iter().map(String::as_str).collect();
+        let numbering = threads::numbering_of(&basis.outline);
+        let mut mint = Mint::new(store, tenant, thread);
+        let texts = blocking(|| {
+            let one = |text: &&str| {
+                let masked = remask(
+                    text,
+                    &numbering,
+                    &|probe| self.spans_not_in(probe, &known, public),
+                    &|e, s| self.masker().normalise(e, s),
+                    &mut |e, n, s| mint.id(e, n, s),
+                );
+                masked.text
+            };
+            texts.iter().map(one).collect()
+        });
+        let entries = mint.entries;
+        Ok(Remade { texts, thread: thread.clone(), basis, entries })
     }
 }
 
-fn one(masker: &Masker, mint: &mut Mint<'_>, entity: Entity, text: &str) -> MaskedText {
-    let span = Span { start: 0, end: text.len(), entity, score: 1.0, recognizer: "header".into() };
-    MaskedText::apply(text, &[span], &|e, s| masker.normalise(e, s), &mut |e, n, s| {
-        mint.id(e, n, s)
-    })
-    .map(|m| m.text)
-    .unwrap_or_default()
+/// What masking in a thread goes by: the values that have placeholders, and the participants' names.
+#[derive(PartialEq, Eq)]
+struct Basis {
+    outline: Vec<(String, String, String)>,
+    names: Vec<String>,
 }
 
-fn whole(masker: &Masker, mint: &mut Mint<'_>, text: &str) -> Masked {
-    let text_masked = one(masker, mint, Entity::PERSON, text);
-    Masked { text: text_masked, spans: Vec::new() }
+impl Basis {
+    async fn read(
+        store: &Store,
+        c: &mut AnyConnection,
+        tenant: &TenantId,
+        thread: &ThreadId,
+    ) -> store::Result<Self> {
+        let outline = vault::outline(c, tenant, thread).await?;
+        let names = known_names(store, c, tenant, thread).await?;
+        Ok(Self { outline, names })
+    }
+}
+
+/// Texts that were masked outside of a transaction, to be kept within one.
+pub struct Remade {
+    /// The masked texts, in the order in which they were given. They may be stored only in a
+    /// transaction in which [`Remade::keep`] said yes.
+    pub texts: Vec<MaskedText>,
+    thread: ThreadId,
+    basis: Basis,
+    entries: Vec<vault::Entry>,
+}
+
+impl fmt::Debug for Remade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remade").field("texts", &self.texts.len()).finish_non_exhaustive()
+    }
+}
+
+impl Remade {
+    /// Writes the new vault entries. Says no, and writes nothing, if the thread's placeholders or
+    /// participants have changed since: then the texts have to be masked again. The caller holds the
+    /// tenant's lock.
+    ///
+    /// # Errors
+    /// Store errors.
+    pub async fn keep(
+        &self,
+        store: &Store,
+        c: &mut AnyConnection,
+        tenant: &TenantId,
+    ) -> store::Result<bool> {
+        if Basis::read(store, c, tenant, &self.thread).await? != self.basis {
+            return Ok(false);
+        }
+        if let Some(subject) = thread::get(c, tenant, &self.thread).await?.contact {
+            store.keys.ensure(c, tenant, &[subject.as_str()], store.host.now()).await?;
+            vault::put(store, c, tenant, &self.thread, &subject, &self.entries).await?;
+        }
+        Ok(true)
+    }
 }
 
 /// Names and addresses of a thread's participants, to be masked wherever they occur in it.
@@ -225,4 +380,18 @@ pub async fn known_names(
         }
     }
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_lines_words_or_characters() {
+        assert_eq!(border("one\ntwo three", 9), 3);
+        assert_eq!(border("one two three", 9), 7);
+        assert_eq!(border("üüüü", 3), 2);
+        let far = format!("a b{}", "c".repeat(5000));
+        assert_eq!(border(&far, 4000), 4000);
+    }
 }

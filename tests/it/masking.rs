@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Engine, TestApp, model_folder};
+use crate::harness::{Engine, TestApp, eventually, message, model_folder};
+use crate::on_both;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_route_masks_and_stores_nothing() {
@@ -83,6 +84,68 @@ async fn the_route_masks_and_stores_nothing() {
     assert_eq!(n, 0);
 }
 
+on_both!(a_tenants_own_settings_bind_in_its_threads_and_on_the_route, engine, {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("acme.toml");
+    std::fs::write(
+        &rules,
+        "[[recognizers]]\nname = \"badge\"\nentity = \"BADGE\"\npatterns = [\"B-[0-9]{5}\"]\nscore = 0.9\n",
+    )
+    .unwrap();
+    let file = format!(
+        "[tenants.acme.mask]\nnames = false\ntypes = [\"ORDER_NUMBER\"]\nrecognizers = '{}'\n\
+         operators = [\"EMAIL_ADDRESS=redact\", \"URL=keep\", \"CREDIT_CARD=partial\"]\n",
+        rules.display()
+    );
+    let a = TestApp::start_from(engine, &file).await;
+    let acme = a.tenant("acme").await;
+    let text = "My friend Zoe Kowalska wrote from zoe@shop.example about badge B-12345 and order \
+        number 7781234, card 4111 1111 1111 1111, see https://shop.example/help";
+    let seen = |key: String| {
+        let a = &a;
+        async move {
+            let body = message("m-1", "t-1", text);
+            let (status, said) = a.post(&key, "/v1/messages", &body).await;
+            assert_eq!(status, 202, "{said}");
+            let path = format!("/v1/messages/{}", said["id"].as_str().unwrap());
+            let visible = eventually(|| async {
+                let (_, m) = a.get(&key, &path).await;
+                m["text"].as_str().filter(|t| !t.is_empty()).map(str::to_owned)
+            });
+            let (status, masked) = a.post(&key, "/v1/mask", &json!({"text": text})).await;
+            assert_eq!(status, 200, "{masked}");
+            (visible.await.unwrap(), masked["masked"].as_str().unwrap().to_owned())
+        }
+    };
+    let (thread, route) = seen(a.home.key.clone()).await;
+    for said in [&thread, &route] {
+        for part in ["<PERSON_", "<EMAIL_1>", "<CARD_1>", "<URL_1>", "B-12345", "7781234"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    let (thread, route) = seen(acme.key.clone()).await;
+    for said in [&thread, &route] {
+        for part in ["Zoe Kowalska", "<BADGE_1>", "https://shop.example/help", "<ORDER_"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    assert!(thread.contains("from <EMAIL> about") && thread.contains("<CARD_1>"), "{thread}");
+    assert!(route.contains("from  about") && route.contains("**** **** **** 1111"), "{route}");
+    // What is redacted has no entry that could be restored.
+    let mut c = a.store.db.read().await.unwrap();
+    let (n,): (i64,) = sqlx::query_as(
+        "select cast(count(*) as bigint) from vault_entry v join tenant t on t.id = v.tenant_id
+         where t.slug = 'acme' and v.entity = 'EMAIL_ADDRESS'",
+    )
+    .fetch_one(&mut *c)
+    .await
+    .unwrap();
+    drop(c);
+    assert_eq!(n, 0, "a redacted value is in the vault");
+    a.quiet().await;
+    a.stop().await;
+});
+
 /// Runs a filter on lines; gives its rows and standard error.
 fn filter(args: &[&str], lines: &[Value]) -> (Vec<Value>, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
@@ -115,9 +178,18 @@ fn mail_and_documents_go_through_the_filter_and_back() {
     let doc =
         json!({"a": ["anna@shop.example", {"card": 4_111_111_111_111_111_u64}], "b": "<EMAIL_1>"});
     let headers = json!({"id": 3, "headers": {"From": "Xandor Quibble <xq@shop.example>"}, "text": "Regards, Xandor"});
-    let lines = [json!({"id": 1, "eml_b64": eml}), json!({"id": 2, "json": doc}), headers];
+    let string = json!({"id": 4, "json": "write to anna@shop.example"});
+    // A space that HTML mail is full of, in front of a name.
+    let wide = json!({"id": 5, "text": "Dear\u{a0}Anna Smith, thanks"});
+    let lines = [
+        json!({"id": 1, "eml_b64": eml}),
+        json!({"id": 2, "json": doc}),
+        headers,
+        string.clone(),
+        wide.clone(),
+    ];
     let (rows, err) = filter(&["mask"], &lines);
-    assert_eq!(rows.len(), 3, "{err}");
+    assert_eq!(rows.len(), 5, "{err}");
     let masked = rows[0]["masked"].to_string();
     for raw in ["anna@", "Kowalska", "3704", "901820", "bob@"] {
         assert!(!masked.contains(raw), "{raw}: {masked}");
@@ -125,7 +197,9 @@ fn mail_and_documents_go_through_the_filter_and_back() {
     assert!(masked.contains("<IBAN_1>") && masked.contains("list.csv"), "{masked}");
     assert!(!rows[2]["masked"].to_string().contains("Quibble"), "{}", rows[2]["masked"]);
     let (back, err) = filter(&["unmask"], &rows);
-    assert_eq!(back.len(), 3, "{err}");
+    assert_eq!(back.len(), 5, "{err}");
+    assert_eq!((&back[3]["json"], &back[3]["text"]), (&string["json"], &Value::Null));
+    assert_eq!(back[4]["text"], wide["text"]);
     assert_eq!(back[1]["json"], doc);
     assert_eq!(back[2]["json"]["text"], "Regards, Xandor");
 }
@@ -177,6 +251,31 @@ fn operators_own_recognizers_and_counts() {
 
     let (rows, err) = filter(&["mask", "--no-names", "--operator", "URL=fake"], &[line]);
     assert!(rows.is_empty() && err.contains("--key-file"), "{err}");
+}
+
+#[test]
+fn what_another_program_found_is_judged_by_the_same_scorer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, found) = (dir.path().join("data.jsonl"), dir.path().join("found.jsonl"));
+    let text = "😀 Call Anna Kowalska in Bonn";
+    let gold = json!({"text": text, "spans": [{"type": "PER", "start": 7, "end": 20}, {"type": "GPE", "start": 24, "end": 28}]});
+    std::fs::write(&data, format!("{gold}\n{gold}\n")).unwrap();
+    let right = json!({"spans": [{"type": "PERSON", "start": 7, "end": 20}, {"type": "DATE_TIME", "start": 0, "end": 1}]});
+    let wrong = json!({"spans": [{"type": "PERSON", "start": 0, "end": 5}, {"type": "LOCATION", "start": 24, "end": 900}]});
+    std::fs::write(&found, format!("{right}\n{wrong}\n")).unwrap();
+    let args =
+        ["eval", "mask", "--data", data.to_str().unwrap(), "--found", found.to_str().unwrap()];
+    let (rows, err) = filter(&args, &[]);
+    let of = |name: &str| {
+        rows.iter().find(|r| r["type"] == name).unwrap_or_else(|| panic!("{name}: {err}"))
+    };
+    let counts = |r: &Value| ["labelled", "found", "right"].map(|k| r[k].as_u64().unwrap());
+    assert_eq!(counts(of("PERSON")), [2, 2, 1]);
+    assert_eq!(counts(of("LOCATION")), [2, 0, 0]);
+    assert!(!rows.iter().any(|r| r["type"] == "DATE_TIME"), "not among the judged types");
+    std::fs::write(&found, format!("{right}\n")).unwrap();
+    let (rows, err) = filter(&args, &[]);
+    assert!(rows.is_empty() && err.contains("expected as many"), "{err}");
 }
 
 #[test]

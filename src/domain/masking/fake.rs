@@ -7,6 +7,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use super::entity::Entity;
+use crate::domain::{checksum, disguise};
 
 /// HMAC-SHA256 (RFC 2104) of a type and a normalised value.
 pub(super) fn keyed_hash(key: &[u8; 32], entity: &str, normalised: &str) -> [u8; 32] {
@@ -55,7 +56,7 @@ impl<'k> Draw<'k> {
     /// A character of the same kind: digit, small or capital letter; anything else stays.
     fn like(&mut self, c: char) -> char {
         match c {
-            '0'..='9' => self.digit(),
+            c if c.is_ascii_digit() => self.digit(),
             c if c.is_lowercase() => char::from(b'a' + self.byte() % 26),
             c if c.is_uppercase() => char::from(b'A' + self.byte() % 26),
             c if c.is_numeric() => self.digit(),
@@ -74,19 +75,52 @@ impl<'k> Draw<'k> {
     }
 }
 
-/// A value of the same type and form as `surface`.
+/// A value of the same type and form as `surface`, and never `surface`: where one is drawn by
+/// chance, another is. What has no letter and no digit has no other form, and stays; but signs of a
+/// secret are drawn as well.
 pub(super) fn fake(key: &[u8; 32], entity: &Entity, surface: &str, normalised: &str) -> String {
     let mut draw = Draw::new(key, entity, normalised);
+    // Digits of all scripts are digits here, as for whoever found them.
+    let plain = disguise::plain_text(surface);
+    let mut drawn = String::new();
+    for _ in 0..MAX_DRAWS {
+        drawn = one(&mut draw, entity, &plain);
+        if drawn != plain && drawn != surface {
+            break;
+        }
+        drawn = draw.text_like(&plain);
+        if drawn != plain && drawn != surface {
+            break;
+        }
+    }
+    drawn
+}
+
+/// One of ten digits is drawn sixteen times in a row once in 10¹⁶ times.
+const MAX_DRAWS: usize = 16;
+
+fn one(draw: &mut Draw<'_>, entity: &Entity, surface: &str) -> String {
     match entity.as_str() {
-        "EMAIL_ADDRESS" => email(&mut draw, surface),
-        "URL" => url(&mut draw, surface),
-        "IP_ADDRESS" => ip(&mut draw, surface),
-        "PERSON" => person(&mut draw, surface),
-        "CREDIT_CARD" => luhn(&mut draw, surface),
-        "IBAN_CODE" => iban(&mut draw, surface),
-        "PHONE_NUMBER" => phone(&mut draw, surface),
+        "EMAIL_ADDRESS" => email(draw, surface),
+        "URL" => url(draw, surface),
+        "IP_ADDRESS" => ip(draw, surface),
+        "PERSON" => person(draw, surface),
+        "CREDIT_CARD" => luhn(draw, surface),
+        "IBAN_CODE" => iban(draw, surface),
+        "PHONE_NUMBER" => phone(draw, surface),
+        "PASSWORD" | "API_KEY" => secret(draw, surface),
         _ => draw.text_like(surface),
     }
+}
+
+/// Signs are part of a secret; only spaces stay.
+fn secret(draw: &mut Draw<'_>, surface: &str) -> String {
+    const SIGNS: &[u8] = b"!#$%&*+-.=?@_";
+    let one = |c: char| match c {
+        c if c.is_whitespace() || c.is_alphanumeric() => draw.like(c),
+        _ => SIGNS.get(draw.below(SIGNS.len())).copied().map_or('!', char::from),
+    };
+    surface.chars().map(one).collect()
 }
 
 const DOMAINS: [&str; 3] = ["example.com", "example.net", "example.org"];
@@ -170,21 +204,13 @@ fn luhn(draw: &mut Draw<'_>, surface: &str) -> String {
             if c.is_ascii_digit() && at > 1 { draw.digit() } else { c }
         })
         .collect();
-    let value = |c: &char| c.to_digit(10).unwrap_or_default();
-    let sum: u32 = drawn
+    let body: Vec<u8> = drawn
         .iter()
         .filter(|c| c.is_ascii_digit())
         .take(digits.saturating_sub(1))
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-        .enumerate()
-        .map(|(i, c)| {
-            let doubled = value(c) * if i % 2 == 0 { 2 } else { 1 };
-            doubled / 10 + doubled % 10
-        })
-        .sum();
-    let check = char::from_digit((10 - sum % 10) % 10, 10).unwrap_or('0');
+        .map(|c| ascii(*c))
+        .collect();
+    let check = char::from_digit(checksum::luhn_digit(&body), 10).unwrap_or('0');
     if let Some(last) = drawn.iter_mut().rev().find(|c| c.is_ascii_digit()) {
         *last = check;
     }
@@ -201,16 +227,11 @@ fn iban(draw: &mut Draw<'_>, surface: &str) -> String {
             if at > 4 { draw.like(c) } else { c }
         })
         .collect();
-    let code: Vec<char> =
-        drawn.iter().filter(|c| c.is_alphanumeric()).map(char::to_ascii_uppercase).collect();
+    let code: Vec<u8> = drawn.iter().filter(|c| c.is_alphanumeric()).map(|c| ascii(*c)).collect();
     if code.len() < 5 {
         return drawn.into_iter().collect();
     }
-    let turned = code[4..].iter().chain(&code[..2]).chain(&['0', '0']);
-    let rest = turned.fold(0u32, |rest, c| {
-        let value = c.to_digit(36).unwrap_or_default();
-        (rest * if value > 9 { 100 } else { 10 } + value) % 97
-    });
+    let rest = checksum::remainder_97(&[&code[4..], &code[..2], b"00"].concat());
     let check = format!("{:02}", 98 - rest);
     let mut check = check.chars();
     let places = drawn.iter_mut().filter(|c| c.is_alphanumeric()).skip(2).take(2);
@@ -220,29 +241,27 @@ fn iban(draw: &mut Draw<'_>, surface: &str) -> String {
     drawn.into_iter().collect()
 }
 
+/// A letter or digit as check digits count it: a capital or a digit of ASCII, anything else zero.
+fn ascii(c: char) -> u8 {
+    u8::try_from(c).ok().filter(u8::is_ascii_alphanumeric).map_or(b'0', |b| b.to_ascii_uppercase())
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn of(entity: Entity, surface: &str) -> String {
         fake(&[7; 32], &entity, surface, &surface.to_lowercase())
     }
 
-    fn luhn_ok(s: &str) -> bool {
-        let digits: Vec<u32> = s.chars().filter_map(|c| c.to_digit(10)).rev().collect();
-        let sum: u32 = digits
-            .iter()
-            .enumerate()
-            .map(|(i, d)| if i % 2 == 1 { d * 2 / 10 + d * 2 % 10 } else { *d })
-            .sum();
-        sum.is_multiple_of(10)
-    }
-
     #[test]
     fn cards_and_ibans_check() {
         for card in ["4111 1111 1111 1111", "378282246310005", "6011-0009-9013-9424"] {
             let fake = of(Entity::CREDIT_CARD, card);
-            assert!(luhn_ok(&fake), "{fake}");
+            let digits: Vec<u8> = fake.bytes().filter(u8::is_ascii_digit).collect();
+            assert!(checksum::passes_luhn(&digits), "{fake}");
             assert_eq!(fake.len(), card.len());
             assert_ne!(fake, card);
         }
@@ -250,11 +269,7 @@ mod tests {
             let fake = of(Entity::IBAN_CODE, iban);
             let code: String = fake.chars().filter(|c| c.is_alphanumeric()).collect();
             let turned = format!("{}{}", &code[4..], &code[..4]);
-            let rest = turned.chars().fold(0u32, |r, c| {
-                let v = c.to_digit(36).unwrap();
-                (r * if v > 9 { 100 } else { 10 } + v) % 97
-            });
-            assert_eq!(rest, 1, "{fake}");
+            assert_eq!(checksum::remainder_97(turned.as_bytes()), 1, "{fake}");
             assert_eq!(&fake[..2], &iban[..2]);
         }
     }
@@ -276,17 +291,73 @@ mod tests {
     }
 
     #[test]
-    fn odd_surfaces_do_no_harm() {
-        for entity in [
-            Entity::IBAN_CODE,
-            Entity::CREDIT_CARD,
-            Entity::PERSON,
-            Entity::URL,
-            Entity::EMAIL_ADDRESS,
-        ] {
-            for surface in ["", "é", "⟦", "1", "@", "名前 太郎", "//?"] {
-                let _ = of(entity.clone(), surface);
+    fn digits_of_every_script_go() {
+        let arabic = of(Entity::PHONE_NUMBER, "+٤٩ ٣٠ ١٢٣٤٥٦٧");
+        assert!(arabic.starts_with("+49 ") && !arabic.contains("1234567"), "{arabic}");
+        let card = of(Entity::CREDIT_CARD, "４１１１ １１１１ １１１１ １１１１");
+        let digits: Vec<u8> = card.bytes().filter(u8::is_ascii_digit).collect();
+        assert!(digits.len() == 16 && checksum::passes_luhn(&digits), "{card}");
+        assert_ne!(card, "4111 1111 1111 1111");
+        let iban = of(Entity::IBAN_CODE, "ＤＥ８９ 3704 0044 0532 0130 00");
+        let code: String = iban.chars().filter(|c| c.is_alphanumeric()).collect();
+        let turned = format!("{}{}", &code[4..], &code[..4]);
+        assert_eq!(checksum::remainder_97(turned.as_bytes()), 1, "{iban}");
+    }
+
+    proptest! {
+        #[test]
+        fn the_surface_itself_is_never_drawn(
+            surface in prop_oneof!["[0-9]", "[a-z]", "[A-Za-z]{1,6}", "\\PC{0,6}", "[٠-٩０-９ ]{1,6}"],
+            key in any::<[u8; 32]>(),
+        ) {
+            let bare = disguise::plain_text(&surface);
+            let entities = [
+                Entity::PERSON, Entity::EMAIL_ADDRESS, Entity::URL, Entity::IP_ADDRESS,
+                Entity::CREDIT_CARD, Entity::IBAN_CODE, Entity::PHONE_NUMBER, Entity::PASSWORD,
+                Entity::US_SSN,
+            ];
+            for entity in entities {
+                let fake = fake(&key, &entity, &surface, &surface);
+                if bare.contains(char::is_alphanumeric) {
+                    prop_assert_ne!(&fake, &surface, "{}", entity);
+                    prop_assert_ne!(&fake, &bare, "{}", entity);
+                }
             }
+        }
+    }
+
+    #[test]
+    fn names_and_single_digits_change_too() {
+        for given in GIVEN {
+            assert_ne!(of(Entity::PERSON, given), given);
+        }
+        for digit in '0'..='9' {
+            assert_ne!(of(Entity::CREDIT_CARD, &digit.to_string()), digit.to_string());
+        }
+        let signs = "!?#$ %&";
+        assert_ne!(of(Entity::PASSWORD, signs), signs);
+    }
+
+    #[test]
+    fn odd_surfaces_do_no_harm() {
+        // What is neither letter nor digit stays in its place.
+        let form = |s: &str| -> String {
+            s.chars().map(|c| if c.is_alphanumeric() { '_' } else { c }).collect()
+        };
+        for surface in ["", "é", "⟦", "1", "@", "名前 太郎", "//?"] {
+            for entity in [Entity::IBAN_CODE, Entity::CREDIT_CARD, Entity::US_SSN] {
+                let fake = of(entity.clone(), surface);
+                assert_eq!(form(&fake), form(surface), "{entity} {surface}");
+            }
+            let person = of(Entity::PERSON, surface);
+            let words = |s: &str| s.split_whitespace().count();
+            assert_eq!(words(&person), words(surface), "{surface}");
+            assert!(!person.contains("太郎"), "{person}");
+            let mail = of(Entity::EMAIL_ADDRESS, surface);
+            let (_, domain) = mail.split_once('@').unwrap();
+            assert!(DOMAINS.contains(&domain), "{mail}");
+            let url = of(Entity::URL, surface);
+            assert!(DOMAINS.iter().any(|d| url.starts_with(d)), "{url}");
         }
     }
 }

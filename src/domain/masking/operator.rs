@@ -200,6 +200,9 @@ fn push(
             None => out.push_str(&format!("<{}>", entity.label())),
         },
         Operator::Redact => {}
+        Operator::Partial if is_secret(entity) => {
+            out.extend(surface.chars().map(|c| if c.is_whitespace() { c } else { '*' }));
+        }
         Operator::Partial => partial(out, surface),
         Operator::Hash => {
             let hash = keyed_hash(&key.0, entity.as_str(), &normalised());
@@ -208,6 +211,11 @@ fn push(
         Operator::Fake => out.push_str(&fake::fake(&key.0, entity, surface, &normalised())),
         Operator::Keep => out.push_str(surface),
     }
+}
+
+/// What opens something shows nothing, its signs neither.
+fn is_secret(entity: &Entity) -> bool {
+    [Entity::PASSWORD, Entity::API_KEY, Entity::ONE_TIME_CODE].contains(entity)
 }
 
 const LAST: usize = 4;
@@ -291,6 +299,10 @@ mod tests {
     #[test]
     fn short_values_keep_nothing() {
         assert_eq!(replaced("PIN 1234", "1234", Entity::PASSWORD, "partial").text, "PIN ****");
+        assert_eq!(
+            replaced("pw hunter2-Blue!", "hunter2-Blue!", Entity::PASSWORD, "partial").text,
+            "pw *************"
+        );
     }
 
     #[test]

@@ -82,12 +82,10 @@ fn in_context(source: &Source<'_>, range: Range<usize>) -> Option<Candidate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nlp::mask::recognizer::scored;
 
     fn found(text: &str) -> Vec<(String, f32)> {
-        let mut out = Vec::new();
-        let source = Source::new(text, None);
-        Bic.find(&source, &mut out);
-        out.into_iter().map(|c| (text[c.range].to_owned(), c.score)).collect()
+        scored(&Bic, text)
     }
 
     #[test]

@@ -21,6 +21,12 @@ pub(super) struct Candidate {
     pub(super) validator: Option<&'static str>,
 }
 
+/// Whether one of `found`, which are in order, covers the byte `at`.
+pub(super) fn is_covered(found: &[Candidate], at: usize) -> bool {
+    let earlier = found.partition_point(|c| c.range.start <= at);
+    found[..earlier].last().is_some_and(|c| c.range.contains(&at))
+}
+
 impl Candidate {
     pub(super) fn new(
         range: Range<usize>,

@@ -7,10 +7,11 @@
 use std::ops::Range;
 
 use super::candidate::Candidate;
-use super::context::{ContextWords, Leaning, REFERENCE_NUMBERS, WordSet, leaning, raised};
+use super::context::{ContextWords, Leaning, REFERENCE_NUMBERS, WordSet, floor, leaning, raised};
 use super::label::{Topic, announced};
 use super::recognizer::Recognizer;
 use super::source::{Clues, Source};
+use crate::domain::checksum::passes_luhn;
 use crate::domain::masking::Entity;
 
 const DIGITS: std::ops::RangeInclusive<usize> = 12..=19;
@@ -42,6 +43,15 @@ impl Recognizer for Card {
             while first < cluster.len() {
                 first += match card_at(source, &cluster[first..]) {
                     Some((groups, card)) => {
+                        if let Some(range) = security_behind(source.text(), card.range.end) {
+                            let found = Candidate::new(
+                                range,
+                                Entity::PASSWORD,
+                                card.score,
+                                "card/security",
+                            );
+                            out.push(found.checked("form"));
+                        }
                         out.push(card);
                         groups
                     }
@@ -57,15 +67,17 @@ fn card_at(source: &Source<'_>, groups: &[Range<usize>]) -> Option<(usize, Candi
     let longest = alike(source.text(), groups);
     (1..=longest).rev().find_map(|count| {
         let range = groups[0].start..groups[count - 1].end;
+        let total: usize = groups[..count].iter().map(ExactSizeIterator::len).sum();
+        if !DIGITS.contains(&total) || !source.stands_alone(&range) {
+            return None;
+        }
         let grouping: Vec<usize> = groups[..count].iter().map(ExactSizeIterator::len).collect();
-        let total: usize = grouping.iter().sum();
-        if !DIGITS.contains(&total) || !is_card_grouping(&grouping) || !source.stands_alone(&range)
-        {
+        if !is_card_grouping(&grouping) {
             return None;
         }
         let digits: String =
             source.text()[range.clone()].chars().filter(char::is_ascii_digit).collect();
-        if !passes_luhn(&digits) || digits.bytes().all(|b| b == b'0') {
+        if !passes_luhn(digits.as_bytes()) || digits.bytes().all(|b| b == b'0') {
             return None;
         }
         let base = base_score(&digits, count > 1);
@@ -85,6 +97,32 @@ fn card_at(source: &Source<'_>, groups: &[Range<usize>]) -> Option<(usize, Candi
     })
 }
 
+/// The expiry and the security code right behind a card: "12/25 999", "exp 12/25, 999".
+fn security_behind(text: &str, at: usize) -> Option<Range<usize>> {
+    let near = &text[at..floor(text, (at + 40).min(text.len()))];
+    let skip = |rest: &str| -> Option<usize> {
+        let gap = rest.len() - rest.trim_start_matches([' ', ',', ';', '|', ':', '/', '\n']).len();
+        (1..=3).contains(&gap).then_some(gap)
+    };
+    let digits = |rest: &str| rest.bytes().take(5).take_while(u8::is_ascii_digit).count();
+    let mut start = skip(near)?;
+    let word = near[start..].bytes().take(8).take_while(u8::is_ascii_alphabetic).count();
+    if word > 0 {
+        let written = near[start..start + word].to_ascii_lowercase();
+        let is_expiry = matches!(written.as_str(), "exp" | "expiry" | "expires" | "valid");
+        start += word + skip(&near[start + word..]).filter(|_| is_expiry)?;
+    }
+    let month = digits(&near[start..]);
+    let is_month = near[start..start + month].parse().is_ok_and(|m: u8| (1..=12).contains(&m));
+    let year_at = start + month + usize::from(near[start + month..].starts_with(['/', '-']));
+    let year = digits(&near[year_at..]);
+    let dated = month == 2 && is_month && year_at > start + month && matches!(year, 2 | 4);
+    let code_at = year_at + year + skip(&near[year_at + year..]).filter(|_| dated)?;
+    let code = digits(&near[code_at..]);
+    let ends = !near[code_at + code..].starts_with(|c: char| c.is_alphanumeric());
+    (matches!(code, 3 | 4) && ends).then_some(at + start..at + code_at + code)
+}
+
 /// Whether the word right in front says that the digits are a parcel's or an order's number.
 fn is_named_otherwise(source: &Source<'_>, at: usize) -> bool {
     let other = source
@@ -98,7 +136,7 @@ fn is_named_otherwise(source: &Source<'_>, at: usize) -> bool {
 fn alike(text: &str, groups: &[Range<usize>]) -> usize {
     let separator = |i: usize| {
         let gap = text[groups[i].end..groups[i + 1].start].trim_ascii();
-        matches!(gap, "" | "-" | ".").then_some(gap)
+        matches!(gap, "" | "-" | "." | "/").then_some(gap)
     };
     let same = (0..groups.len().min(MAX_GROUPS) - 1)
         .take_while(|&i| separator(i).is_some() && separator(i) == separator(0));
@@ -109,26 +147,12 @@ fn alike(text: &str, groups: &[Range<usize>]) -> usize {
 fn is_card_grouping(lengths: &[usize]) -> bool {
     match lengths {
         [_] => true,
-        [4, 6, 4 | 5] => true,
+        [4, 6, 4 | 5] | [8, 8] => true,
         [first @ .., last] => {
             first.len() >= 2 && first.iter().all(|&n| n == 4) && (1..=7).contains(last)
         }
         [] => false,
     }
-}
-
-/// The check digit of ISO/IEC 7812-1, annex B. `digits` must be ASCII digits.
-pub(super) fn passes_luhn(digits: &str) -> bool {
-    let sum: u32 = digits
-        .bytes()
-        .rev()
-        .enumerate()
-        .map(|(i, b)| {
-            let d = u32::from(b - b'0') << (i % 2);
-            if d > 9 { d - 9 } else { d }
-        })
-        .sum();
-    sum.is_multiple_of(10)
 }
 
 /// How likely a number that passed Luhn is a card, without context.
@@ -190,12 +214,10 @@ fn scheme(digits: &str) -> Option<Rarity> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nlp::mask::recognizer::scored;
 
     fn found(text: &str) -> Vec<(String, f32)> {
-        let source = Source::new(text, None);
-        let mut out = Vec::new();
-        Card.find(&source, &mut out);
-        out.into_iter().map(|c| (text[c.range].to_owned(), c.score)).collect()
+        scored(&Card, text)
     }
 
     #[test]
@@ -218,6 +240,22 @@ mod tests {
         }
         assert_eq!(found("1234 4012 8888 8888 1881").len(), 1);
         assert_eq!(found("4012888888881881 4012 8888 8888 1881").len(), 2);
+    }
+
+    #[test]
+    fn expiry_and_code_behind_a_card_are_found() {
+        for (text, code) in [
+            ("card 4111 1111 1111 1111 12/25 999", Some("12/25 999")),
+            ("4111 1111 1111 1111, exp 12/2025, 1234.", Some("12/2025, 1234")),
+            ("4111 1111 1111 1111 12/25", None),
+            ("4111 1111 1111 1111 13/25 999", None),
+            ("4111 1111 1111 1111 and 12/25 999", None),
+        ] {
+            let mut found = Vec::new();
+            Card.find(&Source::new(text, None), &mut found);
+            let mut codes = found.into_iter().filter(|c| c.entity == Entity::PASSWORD);
+            assert_eq!(codes.next().map(|c| &text[c.range]), code, "{text}");
+        }
     }
 
     #[test]

@@ -12,11 +12,45 @@ use std::sync::OnceLock;
 /// A set of words, written as one text with spaces between them. Lower case.
 pub(super) struct WordSet {
     words: &'static str,
-    set: OnceLock<HashSet<&'static str, BuildHasherDefault<Fnv>>>,
+    set: OnceLock<Listed>,
+}
+
+/// The words of a set, behind a sieve that most other words don't pass: one bit for each length and
+/// pair of first and last bytes that occur, folded together.
+struct Listed {
+    sieve: Box<[u64; SIEVE]>,
+    words: HashSet<&'static str, BuildHasherDefault<Fnv>>,
+}
+
+/// 64-bit words of the sieve.
+const SIEVE: usize = 64;
+
+impl Listed {
+    fn new(words: &'static str) -> Self {
+        let words: HashSet<&'static str, _> = words.split_ascii_whitespace().collect();
+        let mut sieve = Box::new([0; SIEVE]);
+        for bit in words.iter().map(|w| bit_of(w)) {
+            sieve[bit / 64] |= 1 << (bit % 64);
+        }
+        Self { sieve, words }
+    }
+
+    fn get(&self, word: &str) -> Option<&'static str> {
+        let bit = bit_of(word);
+        let passes = self.sieve[bit / 64] >> (bit % 64) & 1 == 1;
+        if passes { self.words.get(word).copied() } else { None }
+    }
+}
+
+fn bit_of(word: &str) -> usize {
+    let bytes = word.as_bytes();
+    let byte = |at: usize| usize::from(bytes.get(at).copied().unwrap_or_default());
+    let last = byte(bytes.len().wrapping_sub(1));
+    (byte(0) << 7 ^ byte(1) << 3 ^ last ^ bytes.len() << 9) % (SIEVE * 64)
 }
 
 /// The FNV-1a hash. Words are short and the sets are ours, so nobody can fill them with collisions.
-struct Fnv(u64);
+pub(super) struct Fnv(u64);
 
 impl Default for Fnv {
     fn default() -> Self {
@@ -44,7 +78,7 @@ impl WordSet {
 
     /// The word of the set that equals `word`.
     pub(super) fn get(&self, word: &str) -> Option<&'static str> {
-        self.set.get_or_init(|| self.words.split_ascii_whitespace().collect()).get(word).copied()
+        self.set.get_or_init(|| Listed::new(self.words)).get(word)
     }
 
     /// All words of the set.

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::candidate::Candidate;
-use super::card::passes_luhn;
 use super::label::{Label, Link, Topic, announced, token};
 use super::recognizer::Recognizer;
 use super::source::{Clues, Source};
+use crate::domain::checksum::passes_luhn;
 use crate::domain::masking::Entity;
 
 pub(super) struct DeviceId;
@@ -59,7 +59,7 @@ fn imei(source: &Source<'_>, label: &Label) -> Option<Found> {
     let value = announced(text, label.range.end)?;
     let (digits, end) = digits_at(text, value.at, 18);
     let range = value.at..end;
-    let checked = digits.len() == 15 && passes_luhn(&digits);
+    let checked = digits.len() == 15 && passes_luhn(digits.as_bytes());
     let fits = value.words <= 2 && (14..=16).contains(&digits.len()) && source.stands_alone(&range);
     fits.then_some(if checked { (range, 0.95, "luhn") } else { (range, 0.6, "label") })
 }
@@ -103,11 +103,10 @@ fn serial(source: &Source<'_>, label: &Label) -> Option<Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nlp::mask::recognizer::surfaces;
 
     fn found(text: &str) -> Vec<String> {
-        let mut out = Vec::new();
-        DeviceId.find(&Source::new(text, None), &mut out);
-        out.into_iter().map(|c| text[c.range].to_owned()).collect()
+        surfaces(&DeviceId, text)
     }
 
     #[test]

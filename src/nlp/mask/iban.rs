@@ -4,9 +4,10 @@
 use std::ops::Range;
 
 use super::candidate::Candidate;
+use super::context::{WordSet, words_before};
 use super::recognizer::Recognizer;
 use super::source::{Clues, MIN_GROUPED_DIGITS, Source, joins};
-use super::table::check::remainder_97;
+use crate::domain::checksum::remainder_97;
 use crate::domain::masking::Entity;
 
 pub(super) struct Iban;
@@ -25,18 +26,23 @@ impl Recognizer for Iban {
         let mut free = 0;
         for group in source.groups() {
             // Every group could be check digits; each look takes 34 characters at most.
-            if group.start >= free
-                && let Some(range) = iban_at(source, group)
+            if group.start < free {
+                continue;
+            }
+            if let Some((range, passes)) =
+                iban_at(source, group).or_else(|| polish_at(source, group))
             {
                 free = range.end;
-                out.push(Candidate::new(range, Entity::IBAN_CODE, 0.95, "iban").checked("mod 97"));
+                let found = |score| Candidate::new(range, Entity::IBAN_CODE, score, "iban");
+                out.push(if passes { found(0.95).checked("mod 97") } else { found(0.5) });
             }
         }
     }
 }
 
-/// The account number whose check digits begin `group`.
-fn iban_at(source: &Source<'_>, group: &Range<usize>) -> Option<Range<usize>> {
+/// The account number whose check digits begin `group`, and whether they are right. With a slip in
+/// it, it must be called what it is.
+fn iban_at(source: &Source<'_>, group: &Range<usize>) -> Option<(Range<usize>, bool)> {
     let text = source.text();
     let head = text[..group.start].strip_suffix(' ').unwrap_or(&text[..group.start]);
     let start = head.len().checked_sub(2)?;
@@ -48,9 +54,41 @@ fn iban_at(source: &Source<'_>, group: &Range<usize>) -> Option<Range<usize>> {
         &STRUCTURES[STRUCTURES.binary_search_by_key(&country.as_str(), |s| s.0).ok()?];
     let (code, len) = collect(&text[group.start..], 2 + length(structure.1))?;
     let range = start..group.start + len;
-    let fits = fits(structure.1, code.get(2..)?)
-        && remainder_97(format!("{}{country}{}", &code[2..], &code[..2]).as_bytes()) == 1;
-    (fits && !source.after(range.end).is_some_and(joins)).then_some(range)
+    if !fits(structure.1, code.get(2..)?) || source.after(range.end).is_some_and(joins) {
+        return None;
+    }
+    let passes = remainder_97(format!("{}{country}{}", &code[2..], &code[..2]).as_bytes()) == 1;
+    (passes || is_named(text, start)).then_some((range, passes))
+}
+
+/// Whether "IBAN" or the word for an account stands right in front.
+fn is_named(text: &str, at: usize) -> bool {
+    static WORDS: WordSet = WordSet::new(
+        "account compte conta conto cuenta iban konto kontonummer rachunek rachunku rekening",
+    );
+    words_before(text, at, 3).iter().any(|w| WORDS.contains(w))
+}
+
+/// A Polish account, which at home is written without the country: two digits and six times four.
+fn polish_at(source: &Source<'_>, group: &Range<usize>) -> Option<(Range<usize>, bool)> {
+    const DIGITS: usize = 26;
+    let text = source.text();
+    if !matches!(group.len(), 2 | DIGITS) || source.before(group.start).is_some_and(joins) {
+        return None;
+    }
+    let next = text.as_bytes().get(group.end..group.end + 5);
+    let goes_on = next.is_some_and(|n| n[0] == b' ' && n[1..].iter().all(u8::is_ascii_digit));
+    if group.len() == 2 && !goes_on {
+        return None;
+    }
+    let (code, len) = collect(&text[group.start..], DIGITS)?;
+    let range = group.start..group.start + len;
+    let is_space = |i: usize| len > DIGITS && i >= 2 && (i - 2).is_multiple_of(5);
+    let spaced =
+        text[range.clone()].bytes().enumerate().all(|(i, b)| b.is_ascii_digit() != is_space(i));
+    let whole = spaced && matches!(len, DIGITS | 32) && !source.after(range.end).is_some_and(joins);
+    let passes = || remainder_97(format!("{}PL{}", &code[2..], &code[..2]).as_bytes()) == 1;
+    (whole && (passes() || is_named(text, group.start))).then(|| (range, passes()))
 }
 
 /// The first `count` letters and digits of `text`, upper-cased, over single spaces, hyphens or line
@@ -195,12 +233,10 @@ static STRUCTURES: [(&str, &str); 89] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nlp::mask::recognizer::surfaces;
 
     fn found(text: &str) -> Vec<String> {
-        let source = Source::new(text, None);
-        let mut out = Vec::new();
-        Iban.find(&source, &mut out);
-        out.into_iter().map(|c| text[c.range].to_owned()).collect()
+        surfaces(&Iban, text)
     }
 
     #[test]
@@ -222,7 +258,14 @@ mod tests {
         ] {
             assert_eq!(found(&format!("to {iban} now")), [iban], "{iban}");
         }
+        for named in ["IBAN DE89 3704 0044 0532 0130 01", "konto 61 1090 1014 0000 0712 1981 2874"]
+        {
+            assert_eq!(found(named), [named[5..].trim_start()], "{named}");
+        }
+        assert_eq!(found("na 61 1090 1014 0000 0712 1981 2874.").len(), 1);
         for text in [
+            "61 1090 1014 0000 0712 1981 2875",
+            "61 1090 1014 0000 0712 1981",
             "DE89370400440532013001",
             "XX89370400440532013000",
             "DE8937040044053201300",

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
 use super::candidate::Candidate;
-use super::context::{ContextWords, Leaning, WordSet, leaning, raised};
+use super::context::{ContextWords, Leaning, WordSet, floor, leaning, raised, words_before};
 use super::recognizer::Recognizer;
 use super::source::{Clues, Source, joins};
 use crate::domain::masking::Entity;
@@ -14,7 +14,14 @@ const MAX_V6: usize = 45;
 /// Longest name of a network interface that is taken for a zone.
 const MAX_ZONE: usize = 16;
 
-static OTHER: WordSet = WordSet::new("build firmware release section software v ver version");
+static OTHER: WordSet =
+    WordSet::new("build firmware release section software v ver version versión versione");
+
+/// What small numbers in a row are of besides, as "see 3.2.1.4 in the manual".
+static OUTLINES: WordSet = WordSet::new(
+    "abschnitt anhang annex appendix article capítulo chapitre chapter clause handbuch kapitel manual \
+     page paragraph punkt sección see sezione siehe step voir",
+);
 
 static WORDS: ContextWords = ContextWords {
     speaks_for: WordSet::new(
@@ -59,6 +66,7 @@ fn find_v4(source: &Source<'_>, out: &mut Vec<Candidate>) {
         let (word, score) = match leaning(text, &range, &WORDS) {
             Leaning::For(word, _) => (Some(word), raised(0.6)),
             Leaning::Against => (None, 0.2),
+            Leaning::None if is_outline(text, &range) => (None, 0.2),
             Leaning::None => (None, 0.6),
         };
         out.push(
@@ -67,6 +75,15 @@ fn find_v4(source: &Source<'_>, out: &mut Vec<Candidate>) {
                 .in_context(word, score),
         );
     }
+}
+
+/// Whether the numbers are of one digit each, and a word near them says of what.
+fn is_outline(text: &str, range: &Range<usize>) -> bool {
+    let to = floor(text, (range.end + 40).min(text.len()));
+    let ahead = text[range.end..to].split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty());
+    range.len() == "3.2.1.4".len()
+        && (words_before(text, range.start, 3).iter().any(|w| OUTLINES.contains(w))
+            || ahead.take(4).any(|w| OUTLINES.contains(&w.to_lowercase())))
 }
 
 fn find_v6(source: &Source<'_>, out: &mut Vec<Candidate>) {
@@ -147,12 +164,10 @@ fn with_prefix_length(text: &str, range: Range<usize>, bits: u16) -> Range<usize
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nlp::mask::recognizer::{scored, surfaces};
 
     fn found(text: &str) -> Vec<String> {
-        let source = Source::new(text, None);
-        let mut out = Vec::new();
-        IpAddress.find(&source, &mut out);
-        out.into_iter().map(|c| text[c.range].to_owned()).collect()
+        surfaces(&IpAddress, text)
     }
 
     #[test]
@@ -179,9 +194,15 @@ mod tests {
         ] {
             assert!(found(text).is_empty(), "{text}");
         }
-        let source = Source::new("version 10.4.2.1", None);
-        let mut out = Vec::new();
-        IpAddress.find(&source, &mut out);
-        assert!(out.iter().all(|c| c.score < 0.4));
+        for text in
+            ["version 10.4.2.1", "see 3.2.1.4 in the manual", "step 1.2.3.4", "1.2.3.4 on page 9"]
+        {
+            let [(_, score)] = scored(&IpAddress, text).try_into().unwrap();
+            assert!(score < 0.4, "{text}: {score}");
+        }
+        for text in ["I see 10.0.0.1 in the log", "127.0.0.1", "255.255.255.0", "dns 8.8.8.8"] {
+            let [(_, score)] = scored(&IpAddress, text).try_into().unwrap();
+            assert!(score >= 0.4, "{text}: {score}");
+        }
     }
 }

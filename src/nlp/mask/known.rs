@@ -2,6 +2,8 @@
 //! mail headers or profiles give them.
 
 use std::collections::HashSet;
+use std::fmt;
+use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
@@ -9,7 +11,7 @@ use super::candidate::Candidate;
 use super::context::WordSet;
 use super::lowered::Lowered;
 use super::source::Source;
-use crate::domain::masking::Entity;
+use crate::domain::masking::{Entity, Span};
 
 /// Shortest name that is looked for; shorter ones are words of some language.
 const MIN_LETTERS: usize = 3;
@@ -30,25 +32,63 @@ struct Needle {
     cased: bool,
 }
 
-/// Finds the given display names and addresses wherever they stand as whole words, in any case; of
-/// a name with several words also each word that is long enough and no everyday word, as
-/// written or in capitals.
-pub(super) fn find(source: &Source<'_>, known: &[&str], out: &mut Vec<Candidate>) {
-    let (patterns, needles) = needles(known);
-    if patterns.is_empty() {
-        return;
+const SCORE: f32 = 0.95;
+const NAME: &str = "known";
+
+/// Display names and addresses to look for, prepared once for many texts. Its Debug form counts
+/// them instead of showing them.
+#[derive(Default)]
+pub struct Known {
+    needles: Vec<Needle>,
+    /// None when there is nothing to look for.
+    automaton: Option<AhoCorasick>,
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known").field("needles", &self.needles.len()).finish()
     }
-    let (text, lower) = (source.text(), Lowered::new(source.text()));
-    let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&patterns);
-    // Too many participants for an automaton do not exist; without one nothing is found.
-    let Ok(automaton) = automaton else { return };
-    for hit in automaton.find_iter(lower.text()) {
-        let Some(range) = lower.to_source(hit.range()) else { continue };
-        let needle = &needles[hit.pattern().as_usize()];
-        let written = &text[range.clone()];
-        let cased = !needle.cased || written.starts_with(char::is_uppercase);
-        if cased && source.stands_alone(&range) {
-            out.push(Candidate::new(range, needle.entity.clone(), 0.95, "known"));
+}
+
+impl Known {
+    /// Looks for these, wherever they stand as whole words, in any case; of a name with several
+    /// words also each word that is long enough and no everyday word, as written or in capitals.
+    pub fn new(known: &[&str]) -> Self {
+        let (patterns, needles) = needles(known);
+        if patterns.is_empty() {
+            return Self::default();
+        }
+        let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&patterns);
+        // Too many participants for an automaton do not exist; without one nothing is found.
+        Self { needles, automaton: built.ok() }
+    }
+
+    /// Where they stand in `text`, as spans that [`Hints::extra`](super::Hints) takes.
+    pub fn find(&self, text: &str) -> Vec<Span> {
+        if self.automaton.is_none() {
+            return Vec::new();
+        }
+        let source = Source::new(text, None);
+        let mut found = Vec::new();
+        self.find_in(&source, &mut found);
+        let span = |c: Candidate| {
+            let Range { start, end } = source.to_original(c.range);
+            Span { start, end, entity: c.entity, score: c.score, recognizer: c.recognizer }
+        };
+        found.into_iter().map(span).collect()
+    }
+
+    pub(super) fn find_in(&self, source: &Source<'_>, out: &mut Vec<Candidate>) {
+        let Some(automaton) = &self.automaton else { return };
+        let (text, lower) = (source.text(), Lowered::new(source.text()));
+        for hit in automaton.find_iter(lower.text()) {
+            let Some(range) = lower.to_source(hit.range()) else { continue };
+            let needle = &self.needles[hit.pattern().as_usize()];
+            let written = &text[range.clone()];
+            let cased = !needle.cased || written.starts_with(char::is_uppercase);
+            if cased && source.stands_alone(&range) {
+                out.push(Candidate::new(range, needle.entity.clone(), SCORE, NAME));
+            }
         }
     }
 }
@@ -120,7 +160,7 @@ mod tests {
     fn found(text: &str, known: &[&str]) -> Vec<String> {
         let source = Source::new(text, None);
         let mut out = Vec::new();
-        find(&source, known, &mut out);
+        Known::new(known).find_in(&source, &mut out);
         out.into_iter().map(|c| text[c.range].to_owned()).collect()
     }
 

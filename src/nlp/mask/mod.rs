@@ -44,7 +44,7 @@ mod secret;
 mod source;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod token;
 mod tracking;
 mod url;
@@ -61,6 +61,7 @@ use self::candidate::Candidate;
 pub use self::catalogue::{CatalogueEntry, CatalogueForm};
 use self::custom::{AllowList, Custom};
 pub use self::custom::{CustomError, CustomRecognizer, TenantRules, Validator};
+pub use self::known::Known;
 use self::phone::Regions;
 use self::recognizer::Recognizer;
 use self::source::Source;
@@ -82,6 +83,8 @@ pub const DEFAULT_REGIONS: [&str; 26] = [
 pub struct MaskerConfig {
     /// Types to look for; `None` for all but those that replies need (dates, orders, tracking).
     pub entities: Option<BTreeSet<Entity>>,
+    /// Types to look for besides those, when `entities` is `None`.
+    pub also: BTreeSet<Entity>,
     /// Finds below this score (0–1) are not reported.
     pub min_score: f32,
     /// ISO 3166-1 codes of the regions whose telephone numbers may lack a country code.
@@ -98,6 +101,7 @@ impl Default for MaskerConfig {
     fn default() -> Self {
         Self {
             entities: None,
+            also: BTreeSet::new(),
             min_score: DEFAULT_MIN_SCORE,
             default_regions: DEFAULT_REGIONS.map(str::to_owned).to_vec(),
             names: true,
@@ -129,7 +133,8 @@ pub struct Hints<'a> {
     pub language: Option<&'a str>,
     /// Types to look for in this text only, within those configured.
     pub entities: Option<&'a BTreeSet<Entity>>,
-    /// Display names and addresses of the thread's participants.
+    /// Display names and addresses of the thread's participants. For many texts with the same
+    /// ones, [`Known`] is prepared once and gives `extra`.
     pub known: &'a [&'a str],
     /// Spans found elsewhere, as by the names head; they take part in the resolution.
     pub extra: &'a [Span],
@@ -163,6 +168,7 @@ pub struct Finding {
 pub struct Masker {
     recognizers: Vec<Box<dyn Recognizer>>,
     entities: Option<BTreeSet<Entity>>,
+    also: BTreeSet<Entity>,
     /// The rows of the table among `entities`.
     rows: table::Wanted,
     custom: Vec<Custom>,
@@ -177,7 +183,7 @@ impl Masker {
     /// # Errors
     /// [`MaskerError`] names the setting that can't be used.
     pub fn new(config: MaskerConfig) -> Result<Self, MaskerError> {
-        let MaskerConfig { entities, min_score, default_regions, names, custom, allow_list } =
+        let MaskerConfig { entities, also, min_score, default_regions, names, custom, allow_list } =
             config;
         if !(0.0..=1.0).contains(&min_score) {
             return Err(MaskerError::MinScore(min_score));
@@ -214,12 +220,13 @@ impl Masker {
             recognizers.push(Box::new(person::Person));
         }
         let rows = match &entities {
-            None => table::Wanted::Usual,
+            None if also.is_empty() => table::Wanted::Usual,
+            None => table::Wanted::usual_and(|e| also.contains(e)),
             Some(only) => table::Wanted::only(|e| only.contains(e)),
         };
         let custom = custom.into_iter().map(Custom::new).collect::<Result<_, _>>()?;
         let allowed = AllowList::new(&allow_list);
-        Ok(Self { recognizers, entities, rows, custom, allowed, min_score, regions })
+        Ok(Self { recognizers, entities, also, rows, custom, allowed, min_score, regions })
     }
 
     /// All that can be found, with how it is told, for the documentation.
@@ -238,7 +245,7 @@ impl Masker {
     pub fn find_known(&self, text: &str, known: &[&str]) -> Vec<Span> {
         let source = Source::new(text, None);
         let mut candidates = Vec::new();
-        known::find(&source, known, &mut candidates);
+        Known::new(known).find_in(&source, &mut candidates);
         let found = self.standing(&source, candidates, &Hints::default());
         found.into_iter().map(|f| f.span).collect()
     }
@@ -249,7 +256,7 @@ impl Masker {
         let mut candidates = Vec::new();
         for r in &self.recognizers {
             let asked = self.entities.is_some() || hints.entities.is_some();
-            if (asked || !r.only_if_asked())
+            if (asked || !r.only_if_asked() || self.also.contains(r.entity()))
                 && self.wants(r.entity(), hints)
                 && r.may_match(source.clues())
             {
@@ -266,7 +273,9 @@ impl Masker {
         for c in self.custom.iter().filter(|c| self.wants(c.entity(), hints)) {
             c.find(&source, &mut candidates);
         }
-        known::find(&source, hints.known, &mut candidates);
+        if !hints.known.is_empty() {
+            Known::new(hints.known).find_in(&source, &mut candidates);
+        }
         candidates.extend(hints.extra.iter().filter_map(|span| outside(&source, text, span)));
         self.standing(&source, candidates, hints)
     }

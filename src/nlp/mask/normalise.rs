@@ -25,13 +25,13 @@ pub(super) fn normalise(entity: &Entity, surface: &str, regions: &Regions) -> St
         // Paths are told apart by case.
         "URL" => text.to_owned(),
         "PERSON" | "ORGANIZATION" | "LOCATION" => spaced(text).to_lowercase(),
-        _ if table::has(entity) => alphanumeric(text).to_ascii_uppercase(),
+        _ if table::has(entity) => alphanumeric(text).to_uppercase(),
         _ => spaced(text),
     }
 }
 
 fn alphanumeric(text: &str) -> String {
-    text.chars().filter(char::is_ascii_alphanumeric).collect()
+    text.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
 /// Compatible forms joined (NFKC), white space single.
@@ -72,6 +72,7 @@ mod tests {
         ] {
             assert_eq!(n(&entity, spellings[0]), n(&entity, spellings[1]), "{entity}");
         }
+        assert_ne!(n(&Entity::DE_KFZ, "F-AB 123"), n(&Entity::DE_KFZ, "FÜ-AB 123"));
         assert_ne!(n(&Entity::URL, "https://x.com/A"), n(&Entity::URL, "https://x.com/a"));
         assert_ne!(
             n(&Entity::PHONE_NUMBER, "+49 30 901820"),

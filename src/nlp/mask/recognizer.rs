@@ -24,3 +24,17 @@ pub(super) trait Recognizer: Send + Sync {
     /// Adds what it finds. Finds may overlap each other; offsets are bytes of `source.text()`.
     fn find(&self, source: &Source<'_>, out: &mut Vec<Candidate>);
 }
+
+/// What a recognizer finds in a text of no known language, with the scores: for the tests of each.
+#[cfg(test)]
+pub(super) fn scored(r: &dyn Recognizer, text: &str) -> Vec<(String, f32)> {
+    let mut out = Vec::new();
+    r.find(&Source::new(text, None), &mut out);
+    out.into_iter().map(|c| (text[c.range].to_owned(), c.score)).collect()
+}
+
+/// As [`scored`], without the scores.
+#[cfg(test)]
+pub(super) fn surfaces(r: &dyn Recognizer, text: &str) -> Vec<String> {
+    scored(r, text).into_iter().map(|(surface, _)| surface).collect()
+}

@@ -90,12 +90,7 @@ fn number(source: &Source<'_>, label: &Label) -> Option<(Range<usize>, f32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn found(r: &dyn Recognizer, text: &str) -> Vec<String> {
-        let mut out = Vec::new();
-        r.find(&Source::new(text, None), &mut out);
-        out.into_iter().map(|c| text[c.range].to_owned()).collect()
-    }
+    use crate::nlp::mask::recognizer::surfaces as found;
 
     #[test]
     fn finds_references() {

@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use super::label::{self, Label};
 use super::token;
+use crate::domain::disguise::{Plain, plain};
 
 /// The text recognizers read, with its clues.
 pub(super) struct Source<'t> {
@@ -36,6 +37,8 @@ pub(super) struct Clues {
     pub(super) dots: usize,
     pub(super) hyphens: usize,
     pub(super) capitals: usize,
+    /// Opening ones of all kinds.
+    pub(super) brackets: usize,
 }
 
 /// Digits of the shortest local telephone number; bank accounts have more.
@@ -154,12 +157,12 @@ pub(super) fn joins(c: char) -> bool {
 
 impl Clues {
     fn of(text: &str) -> Self {
-        let mut counts = [0usize; 7];
+        let mut counts = [0usize; 8];
         for &b in text.as_bytes() {
             counts[usize::from(CLASS[usize::from(b)])] += 1;
         }
-        let [_, digits, at_signs, colons, dots, hyphens, capitals] = counts;
-        Self { digits, at_signs, colons, dots, hyphens, capitals }
+        let [_, digits, at_signs, colons, dots, hyphens, capitals, brackets] = counts;
+        Self { digits, at_signs, colons, dots, hyphens, capitals, brackets }
     }
 }
 
@@ -176,6 +179,10 @@ static CLASS: [u8; 256] = {
         class[b as usize] = 6;
         b += 1;
     }
+    class[b'(' as usize] = 7;
+    class[b'[' as usize] = 7;
+    class[b'{' as usize] = 7;
+    class[b'<' as usize] = 7;
     class[b'@' as usize] = 2;
     class[b':' as usize] = 3;
     class[b'.' as usize] = 4;
@@ -214,25 +221,19 @@ fn is_gap(gap: &[u8]) -> bool {
         && gap.iter().filter(|&&b| b == b'\n').count() <= 1
 }
 
-enum Fold {
-    Keep,
-    To(char),
-    Drop,
-}
-
 /// The text without disguises, borrowed if there are none.
 fn fold(text: &str) -> (Cow<'_, str>, Vec<(usize, usize)>) {
-    if text.is_ascii() || text.chars().all(|c| matches!(fold_char(c), Fold::Keep)) {
+    if text.is_ascii() || text.chars().all(|c| plain(c) == Plain::Same) {
         return (Cow::Borrowed(text), Vec::new());
     }
     let mut folded = String::with_capacity(text.len());
     let mut anchors = vec![(0, 0)];
     let mut shift = 0;
     for (at, c) in text.char_indices() {
-        let kept = match fold_char(c) {
-            Fold::Drop => continue,
-            Fold::Keep => c,
-            Fold::To(c) => c,
+        let kept = match plain(c) {
+            Plain::Nothing => continue,
+            Plain::Same => c,
+            Plain::As(c) => c,
         };
         if at - folded.len() != shift {
             shift = at - folded.len();
@@ -242,36 +243,6 @@ fn fold(text: &str) -> (Cow<'_, str>, Vec<(usize, usize)>) {
     }
     (Cow::Owned(folded), anchors)
 }
-
-/// Zero-width and directional marks go, spaces and hyphens become plain ones, digits of all
-/// scripts and full-width forms become ASCII.
-fn fold_char(c: char) -> Fold {
-    let to = |n: u32| char::from_u32(n).map_or(Fold::Keep, Fold::To);
-    match c {
-        '\0'..='\u{9F}' => Fold::Keep,
-        '\u{AD}'
-        | '\u{200B}'..='\u{200F}'
-        | '\u{202A}'..='\u{202E}'
-        | '\u{2060}'..='\u{2064}'
-        | '\u{2066}'..='\u{2069}'
-        | '\u{FEFF}'
-        | '\u{E0000}'..='\u{E007F}' => Fold::Drop,
-        '\u{A0}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}' => Fold::To(' '),
-        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE58}' | '\u{FE63}' => Fold::To('-'),
-        '\u{FF01}'..='\u{FF5E}' => to(c as u32 - 0xFF01 + 0x21),
-        '\u{1D7CE}'..='\u{1D7FF}' => to((c as u32 - 0x1D7CE) % 10 + 0x30),
-        _ => DIGIT_ZEROS
-            .iter()
-            .find(|&&zero| (zero..zero + 10).contains(&(c as u32)))
-            .map_or(Fold::Keep, |zero| to(c as u32 - zero + 0x30)),
-    }
-}
-
-/// The digit zero of scripts that have their own digits (Unicode category Nd).
-const DIGIT_ZEROS: [u32; 20] = [
-    0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66,
-    0x0DE6, 0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810,
-];
 
 /// The folded form of a short text, as normalising wants it.
 pub(super) fn folded(text: &str) -> Cow<'_, str> {
@@ -298,6 +269,9 @@ mod tests {
         let s = Source::new("(415) 555-0132, 12.34/5 and 1\n2\n\n3", None);
         let clusters: Vec<usize> = s.clusters().map(<[_]>::len).collect();
         assert_eq!(clusters, [3, 3, 2, 1]);
-        assert_eq!(s.clues(), &Clues { digits: 18, dots: 1, hyphens: 1, ..Clues::default() });
+        assert_eq!(
+            s.clues(),
+            &Clues { digits: 18, dots: 1, hyphens: 1, brackets: 1, ..Clues::default() }
+        );
     }
 }

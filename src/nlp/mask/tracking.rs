@@ -218,11 +218,10 @@ pub(super) fn code_at(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nlp::mask::recognizer::surfaces;
 
     fn found(text: &str) -> Vec<String> {
-        let mut out = Vec::new();
-        TrackingNumber.find(&Source::new(text, None), &mut out);
-        out.into_iter().map(|c| text[c.range].to_owned()).collect()
+        surfaces(&TrackingNumber, text)
     }
 
     #[test]

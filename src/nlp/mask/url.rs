@@ -118,7 +118,8 @@ fn strip_www(host: &str) -> Option<&str> {
     host.get(..4).filter(|w| w.eq_ignore_ascii_case("www.")).map(|_| &host[4..])
 }
 
-fn is_top_level(label: &str) -> bool {
+/// Whether a label could be a top-level domain: letters, or an encoded international one.
+pub(super) fn is_top_level(label: &str) -> bool {
     let encoded = label.get(..4).is_some_and(|p| p.eq_ignore_ascii_case("xn--"));
     encoded || label.chars().nth(1).is_some() && label.chars().all(char::is_alphabetic)
 }
@@ -302,12 +303,10 @@ static COUNTRIES: WordSet = WordSet::new(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nlp::mask::recognizer::scored;
 
     fn found(text: &str) -> Vec<(String, f32)> {
-        let source = Source::new(text, None);
-        let mut out = Vec::new();
-        Url.find(&source, &mut out);
-        out.into_iter().map(|c| (text[c.range].to_owned(), c.score)).collect()
+        scored(&Url, text)
     }
 
     fn urls(text: &str) -> Vec<String> {

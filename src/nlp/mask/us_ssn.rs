@@ -102,11 +102,10 @@ fn is_given_out(digits: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nlp::mask::recognizer::scored;
 
     fn found(text: &str) -> Vec<(String, f32)> {
-        let mut out = Vec::new();
-        UsSsn.find(&Source::new(text, None), &mut out);
-        out.into_iter().map(|c| (text[c.range].to_owned(), c.score)).collect()
+        scored(&UsSsn, text)
     }
 
     #[test]

@@ -136,11 +136,10 @@ fn ends(rest: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nlp::mask::recognizer::surfaces;
 
     fn found(text: &str) -> Vec<String> {
-        let mut out = Vec::new();
-        Username.find(&Source::new(text, None), &mut out);
-        out.into_iter().map(|c| text[c.range].to_owned()).collect()
+        surfaces(&Username, text)
     }
 
     #[test]

@@ -167,12 +167,7 @@ fn plate_at(text: &str, at: usize) -> Option<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn found(r: &dyn Recognizer, text: &str) -> Vec<String> {
-        let mut out = Vec::new();
-        r.find(&Source::new(text, None), &mut out);
-        out.into_iter().map(|c| text[c.range].to_owned()).collect()
-    }
+    use crate::nlp::mask::recognizer::surfaces as found;
 
     #[test]
     fn finds_vehicles() {

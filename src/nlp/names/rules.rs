@@ -15,6 +15,54 @@ use super::{Kind, Name};
 const SURE: f32 = 0.85;
 /// How far around a name an e-mail address or link is looked for, in bytes.
 const NEAR: usize = 256;
+/// What values are called that other recognizers find; the head takes some of them for names where
+/// they are cut off from what they announce. Lower case, sorted.
+const LABELS: [&str; 44] = [
+    "autokennzeichen",
+    "bankleitzahl",
+    "bic",
+    "bitcoin",
+    "blz",
+    "cvc",
+    "cvv",
+    "d.o",
+    "d.o.b",
+    "dob",
+    "geb",
+    "geburtsdatum",
+    "handynummer",
+    "iban",
+    "imei",
+    "isbn",
+    "kartennummer",
+    "kennzeichen",
+    "kfz-kennzeichen",
+    "konto",
+    "kontonummer",
+    "kundennummer",
+    "passnummer",
+    "passport",
+    "password",
+    "passwort",
+    "personalausweis",
+    "pesel",
+    "pin",
+    "postleitzahl",
+    "pw",
+    "rechnungsnummer",
+    "reisepass",
+    "sozialversicherungsnummer",
+    "ssn",
+    "steuer-id",
+    "steuernummer",
+    "sv-nummer",
+    "swift",
+    "tan",
+    "telefonnummer",
+    "ust-id",
+    "vat",
+    "vin",
+];
 /// Shortest name that is looked for, in letters.
 const MIN_REPEATED: usize = 3;
 
@@ -122,11 +170,18 @@ impl View<'_> {
             kind: part.kind,
             score: part.score,
         };
-        let letters = self.text.get(name.start..name.end)?.chars().any(char::is_alphabetic);
+        let written = self.text.get(name.start..name.end)?;
+        let letters = written.chars().filter(|c| c.is_alphabetic()).count();
+        // "s" of "Jack Daniel's", "14" of "nach 14 Tagen". A word of a script without small letters
+        // may be one character.
+        let short = letters == 0 || letters == 1 && written.is_ascii() && last == first + 1;
+        if short || LABELS.binary_search(&written.to_lowercase().trim_end_matches('.')).is_ok() {
+            return None;
+        }
         if part.kind == Kind::Person && last == first + 1 && self.is_bare_title(first) {
             return None;
         }
-        (first < last && (letters || part.kind == Kind::Location)).then_some(name)
+        (first < last).then_some(name)
     }
 
     /// Words such as "Don" and "Ms" are titles with a dot, or before another name.
@@ -221,7 +276,7 @@ fn in_address(text: &str, name: &Name) -> bool {
         |c: char| c.is_whitespace() || matches!(c, '<' | '>' | '(' | ')' | '"' | ',' | ';' | '|');
     let before = &text[text.ceil_char_boundary(name.start.saturating_sub(NEAR))..name.start];
     let after = &text[name.end..text.floor_char_boundary(name.end + NEAR)];
-    let lead = &before[before.rfind(is_edge).map_or(0, |at| at + 1)..];
+    let lead = before.rsplit(is_edge).next().unwrap_or_default();
     let lead = lead.trim_start_matches(|c: char| !c.is_ascii());
     let tail = &after[..after.find(is_edge).unwrap_or(after.len())];
     let mail = |s: &str| s.find('@').is_some_and(|at| at + 1 < s.len());
@@ -308,11 +363,13 @@ fn stands_alone(text: &str, name: &Name) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::nlp::names::shape::{Fold, shapes};
 
-    /// Words at blanks and marks; `finds` are texts with their kinds.
-    fn finished(text: &str, finds: &[(&str, Kind)]) -> Vec<(String, Kind)> {
+    /// Words at blanks and marks.
+    fn words_at_marks(text: &str) -> Vec<Word> {
         let mut words: Vec<Word> = Vec::new();
         for (i, c) in text.char_indices().filter(|(_, c)| !c.is_whitespace()) {
             match words.last_mut() {
@@ -326,6 +383,12 @@ mod tests {
                 _ => words.push(Word { start: i, end: i + c.len_utf8(), tokens: 0..1 }),
             }
         }
+        words
+    }
+
+    /// `finds` are texts with their kinds.
+    fn finished(text: &str, finds: &[(&str, Kind)]) -> Vec<(String, Kind)> {
+        let words = words_at_marks(text);
         let parts = finds.iter().map(|(find, kind)| {
             let start = text.find(find).unwrap();
             let first = words.iter().position(|w| w.start >= start).unwrap();
@@ -358,6 +421,67 @@ mod tests {
             ["5 High St\nLeeds"]
         );
         assert!(only("see anna@x.org", "anna", Person).is_empty());
+    }
+
+    #[test]
+    fn what_stands_behind_wide_spaces_is_read_too() {
+        use Kind::{Location, Person};
+        for space in ['\u{a0}', '\u{3000}', '\u{202f}', '\u{2028}', '\u{85}'] {
+            let text = format!("Dear{space}Anna Smith, thanks");
+            assert_eq!(only(&text, "Anna Smith", Person), ["Anna Smith"], "{space:?}");
+            let text = format!("in{space}Berlin");
+            assert_eq!(only(&text, "Berlin", Location), ["Berlin"], "{space:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_letters_and_labels_are_no_names() {
+        use Kind::{Location, Organization, Person};
+        assert!(LABELS.is_sorted());
+        assert!(only("ist nach 14 Tagen", "14", Location).is_empty());
+        assert!(only("Jack Daniel s", "s", Organization).is_empty());
+        assert!(only("mein Kennzeichen lautet", "Kennzeichen", Person).is_empty());
+        assert_eq!(only("from 李 today", "李", Person), ["李"]);
+        assert_eq!(only("to J. Smith", "J. Smith", Person), ["J. Smith"]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn any_verdict_on_any_text_gives_names_that_fit(
+            pieces in prop::collection::vec(prop_oneof![
+                "\\PC{0,6}",
+                prop::sample::select(vec![
+                    "\u{a0}", "\u{3000}", "\u{2028}", "\u{85}", "\u{202f}", "\u{200b}", "\u{301}", "e\u{301}",
+                    " ", "\n", "\r\n", "Anna", "Smith", "Dr.", "'s", "Phone:", "Berlin", "corner of", "and",
+                    "@", "www.", "://", "İ", "ß", "李", "12", ",", "-", "\u{feff}",
+                ]).prop_map(str::to_owned),
+            ], 0..24),
+            verdicts in prop::collection::vec((0usize..3, 0usize..4, 0f32..1.0), 1..12),
+        ) {
+            let text = pieces.concat();
+            let words = words_at_marks(&text);
+            let shapes = shapes(&text, &words, Fold::None);
+            let mut parts = Vec::new();
+            let mut first = 0;
+            for (kind, len, score) in verdicts.iter().cycle() {
+                if first >= words.len() {
+                    break;
+                }
+                let last = (first + len).min(words.len());
+                if *len > 0 {
+                    parts.push(Part { first, last, kind: Kind::ALL[*kind], score: *score });
+                }
+                first = last + 1;
+            }
+            let mut end = 0;
+            for name in finish(&text, &words, &shapes, parts) {
+                prop_assert!(end <= name.start && name.start < name.end);
+                prop_assert!(text.get(name.start..name.end).is_some());
+                end = name.end;
+            }
+        }
     }
 
     #[test]

@@ -173,7 +173,7 @@ pub(super) const LONG_CITIES: &[&str] = &[
 static FIRST_WORDS: LazyLock<Box<[u64; 1024]>> = LazyLock::new(|| {
     let mut bits = Box::new([0u64; 1024]);
     let words = [&COUNTRIES, &CITIES, &STATES, &HOMONYMS].into_iter().flat_map(|s| s.words());
-    let long = LONG_COUNTRIES.iter().filter_map(|c| c.split([' ', '.']).next());
+    let long = LONG_COUNTRIES.iter().chain(LONG_CITIES).filter_map(|c| c.split([' ', '.']).next());
     for word in words.chain(long).chain(["u"]) {
         let bit = bit_of(word);
         bits[bit / 64] |= 1 << (bit % 64);

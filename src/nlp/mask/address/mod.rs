@@ -9,21 +9,24 @@
 
 mod boxes;
 mod gazetteer;
+mod part;
 mod place;
 mod postcode;
 mod street;
 mod tail;
+mod town;
 mod unit;
 mod words;
 
 use std::ops::Range;
 
 use self::boxes::box_at;
+use self::part::Evidence;
 pub(super) use self::place::Place;
 use self::street::{PLAIN, Street, Strength};
-use self::tail::{Evidence, Tail};
+use self::tail::Tail;
 use self::words::ANNOUNCES;
-use super::candidate::Candidate;
+use super::candidate::{Candidate, is_covered};
 use super::context::{WordSet, floor};
 use super::label::{Label, Topic, announced};
 use super::recognizer::Recognizer;
@@ -67,13 +70,7 @@ impl Recognizer for Address {
         for label in source.labels().iter().filter(|l| l.topic == Topic::Postcode) {
             let found = labelled_code(source, label);
             // Those found by their numbers are in order.
-            let known = |c: &Candidate| {
-                let earlier = out[first..last].partition_point(|o| o.range.start <= c.range.start);
-                out[first..first + earlier].last().is_some_and(|o| o.range.contains(&c.range.start))
-            };
-            if let Some(found) = found.filter(|c| !known(c)) {
-                out.push(found);
-            }
+            out.extend(found.filter(|c| !is_covered(&out[first..last], c.range.start)));
         }
     }
 }
@@ -127,7 +124,7 @@ fn address_at(text: &str, number: &Range<usize>, free: usize) -> Option<Candidat
             );
         }
     }
-    let town = tail::town_at(text, number).filter(|t| t.range.start >= free)?;
+    let town = town::town_at(text, number).filter(|t| t.range.start >= free)?;
     let base = town.score;
     let score = match base {
         _ if base >= 0.4 => base,
@@ -154,11 +151,9 @@ fn judge(text: &str, street: &Street, tail: &Tail, start: usize) -> Option<f32> 
 /// Whether one of the few words in front speaks of addresses.
 fn is_announced(text: &str, at: usize) -> bool {
     let from = floor(text, at.saturating_sub(CONTEXT_BYTES));
-    let clause = [". ", "! ", "? ", ".\n", "\n\n"]
-        .iter()
-        .filter_map(|end| text[from..at].rfind(end))
-        .max()
-        .unwrap_or(0);
+    let ends =
+        |pair: &[u8]| matches!(pair, [b'.' | b'!' | b'?', b' '] | [b'.', b'\n'] | [b'\n', b'\n']);
+    let clause = text.as_bytes()[from..at].windows(2).rposition(ends).unwrap_or(0);
     let words =
         text[from + clause..at].split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty());
     words.rev().take(CONTEXT_WORDS).any(|w| ANNOUNCES.contains(&w.to_lowercase()))

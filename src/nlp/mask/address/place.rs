@@ -2,11 +2,12 @@
 //! "I live in …", "ich komme aus …". What the names head finds is better; this works without it.
 
 use super::super::candidate::Candidate;
+use super::super::context::{WordSet, words_before};
 use super::super::label::Topic;
 use super::super::recognizer::Recognizer;
 use super::super::source::{Clues, Source};
-use super::gazetteer::{CITIES, HOMONYMS, STATES, may_begin};
-use super::tail::country_at;
+use super::gazetteer::{CITIES, HOMONYMS, LONG_CITIES, STATES, may_begin, starts_with_any};
+use super::part::country_at;
 use super::words::{CLOSINGS, NEVER, PARTICLES};
 use crate::domain::masking::Entity;
 
@@ -203,6 +204,12 @@ fn known_at(text: &str, start: usize, len: usize) -> Option<usize> {
     if let Some(end) = country_at(text, start) {
         return Some(end);
     }
+    if let Some(len) = starts_with_any(&text[start..], LONG_CITIES) {
+        return Some(start + len);
+    }
+    if is_of_goods(text, start, behind) {
+        return None;
+    }
     // "Boston Consulting", "Marta Palermo": part of a longer name.
     let longer = behind.strip_prefix(' ').is_some_and(|b| b.starts_with(char::is_uppercase))
         || text[..start].strip_suffix(' ').is_some_and(|b| {
@@ -210,6 +217,25 @@ fn known_at(text: &str, start: usize, len: usize) -> Option<usize> {
             word.chars().count() > 4 && word.starts_with(char::is_uppercase)
         });
     ((CITIES.contains(&lower) || STATES.contains(&lower)) && !longer).then_some(start + len)
+}
+
+/// Whether a city only says which of the shop's goods is meant: "the Oxford shirt", "a Berlin lamp".
+/// An article or the like stands in front, and a noun behind that ends its clause.
+fn is_of_goods(text: &str, start: usize, behind: &str) -> bool {
+    static OWNED: WordSet = WordSet::new(
+        "a an another both different her his its my new old one other our second some that the their \
+         these this those two your",
+    );
+    static NO_GOODS: WordSet = WordSet::new(
+        "address airport and area as at branch but by for from hotel if in is next office on or school site so \
+         station store than then today tomorrow university was when where while with yesterday",
+    );
+    let Some(noun) = behind.strip_prefix(' ') else { return false };
+    let len = noun.bytes().take(24).take_while(u8::is_ascii_lowercase).count();
+    let ends = noun[len..].is_empty()
+        || noun[len..].starts_with([' ', '.', ',', ';', '!', '?', ')', '\n']);
+    let owned = words_before(text, start, 1).iter().any(|w| OWNED.contains(w));
+    owned && (3..24).contains(&len) && ends && !NO_GOODS.contains(&noun[..len])
 }
 
 /// Whether "in", "from" or "to" stands in front.

@@ -37,6 +37,16 @@ fn finds_addresses_of_many_countries() {
         "Mannerheimintie 12 B 4, 00100 Helsinki",
         "ul. Marszałkowska 84/92 m. 12, 00-514 Warszawa",
         "Av. Insurgentes Sur 1602, 03940 Ciudad de México",
+        "C/Mayor 5",
+        "c/ Gran Vía 22, Madrid",
+        "via Garibaldi 3, Milano",
+        "al. Jerozolimskie 5, Warszawa",
+        "os. Piastów 12/3",
+        "Unter den Linden 77, Berlin",
+        "Platz der Republik 1, 11011 Berlin",
+        "Zur Alten Mühle 3, 60313 Frankfurt",
+        "goethestr. 4",
+        "Oxford OX1 2AB",
     ] {
         assert_eq!(found(&format!("Please send it to {address}.")), [address], "{address}");
     }
@@ -68,6 +78,8 @@ fn leaves_other_numbers() {
         "ends in 4242 Thanks",
         "10000 Euro",
         "I paid 50 pounds on 3 June",
+        "sent via FedEx 12 days ago",
+        "c/o Anna 5",
     ] {
         assert!(found(text).is_empty(), "{text}: {:?}", found(text));
     }

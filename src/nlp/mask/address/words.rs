@@ -97,7 +97,6 @@ pub(super) const ENDINGS: &[&str] = &[
     "kuja",
     "polku",
     "kaari",
-    "katu",
     "penger",
     "rinne",
     "aukio",

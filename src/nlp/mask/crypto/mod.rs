@@ -121,11 +121,10 @@ fn is_announced(source: &Source<'_>, at: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nlp::mask::recognizer::surfaces;
 
     fn found(text: &str) -> Vec<String> {
-        let mut out = Vec::new();
-        Crypto.find(&Source::new(text, None), &mut out);
-        out.into_iter().map(|c| text[c.range].to_owned()).collect()
+        surfaces(&Crypto, text)
     }
 
     #[test]

@@ -146,7 +146,7 @@ fn skip(text: &str, at: usize, words: &[&str]) -> usize {
 
 /// `21 May 2024`, `21st of May, 2024`, `5-MAY-2021`, `21. Mai`, `21 de mayo de 2024`.
 fn day_first(text: &str, at: usize) -> Option<Date> {
-    let (len, day) = number(text, at).filter(|&(len, n)| len <= 2 && is_day(n))?;
+    let (len, _) = number(text, at).filter(|&(len, n)| len <= 2 && is_day(n))?;
     let mut p = skip(text, at + len, &["st", "nd", "rd", "th", "er", ":e", "º", "ª", "°"]);
     p = skip(text, p, &[".", ","]);
     let tight = skip(text, p, &["-", "/"]);
@@ -157,7 +157,6 @@ fn day_first(text: &str, at: usize) -> Option<Date> {
         p = tight;
     }
     let month_end = month(text, p)?;
-    debug_assert!(day > 0);
     Date::new(month_end, Kind::DayMonth).map(|d| with_year(text, d))
 }
 

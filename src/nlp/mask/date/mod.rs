@@ -160,12 +160,40 @@ impl Recognizer for BirthDate {
         let text = source.text();
         for label in source.labels().iter().filter(|l| l.topic == Topic::Birth) {
             let found = behind(text, label).or_else(|| before(text, label));
+            let found =
+                found.map(|(range, score)| (range.start..short_year(text, range.end), score));
             if let Some((range, score)) = found {
                 let candidate = Candidate::new(range, Entity::DATE_OF_BIRTH, score, "date/birth");
                 out.push(candidate.checked("label"));
             }
         }
+        // "*12.03.1985", as family trees and German letters write it.
+        for (star, _) in text.match_indices('*') {
+            let at = star + 1 + usize::from(text[star + 1..].starts_with(' '));
+            let date = date_at(text, at).filter(|d| d.kind == Kind::Full);
+            let begins = !text[..star].ends_with(|c: char| c.is_alphanumeric() || c == '*');
+            if let Some(date) = date.filter(|d| begins && !touches(text, &(at..d.end)))
+                && !text[date.end..].starts_with('*')
+            {
+                out.push(
+                    Candidate::new(at..date.end, Entity::DATE_OF_BIRTH, 0.6, "date/birth")
+                        .checked("sign"),
+                );
+            }
+        }
     }
+}
+
+/// Takes two digits behind a day and month in: "5th of May 85".
+fn short_year(text: &str, end: usize) -> usize {
+    let by_word = text[..end].ends_with(char::is_alphabetic);
+    let Some(rest) = text[end..].strip_prefix([' ', '\'', '’']).filter(|_| by_word) else {
+        return end;
+    };
+    let rest = rest.trim_start_matches(['\'', '’']);
+    let digits = rest.bytes().take(3).take_while(u8::is_ascii_digit).count();
+    let closed = !rest[digits..].starts_with(|c: char| c.is_alphanumeric() || c == ':');
+    if digits == 2 && closed { text.len() - rest.len() + digits } else { end }
 }
 
 /// How far behind its label a date of birth may stand: "born in Villafranca del Cid on".
@@ -270,12 +298,18 @@ mod tests {
             ("12/05/1985 is my date of birth", "12/05/1985"),
             ("Date of birth (dd/mm/yyyy): 01/02/1990", "01/02/1990"),
             ("fecha de nacimiento: 3 de mayo de 1984", "3 de mayo de 1984"),
+            ("DOB 5th of May 85", "5th of May 85"),
+            ("Anna Muster, *12.03.1985, Bonn", "12.03.1985"),
         ] {
             assert_eq!(found(&BirthDate, text), [date], "{text}");
         }
-        for text in
-            ["delivered on 12 May 2024", "I was born. On 12 May 2024 we met", "birthday party"]
-        {
+        for text in [
+            "delivered on 12 May 2024",
+            "**12.03.2024** due",
+            "2*3.4.2021",
+            "I was born. On 12 May 2024 we met",
+            "birthday party",
+        ] {
             assert!(found(&BirthDate, text).is_empty(), "{text}");
         }
     }

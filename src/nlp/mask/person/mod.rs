@@ -1,4 +1,5 @@
-//! Names of people, by rule: a stopgap until the names head reads the encoder's token states.
+//! Names of people, by rule, for who has no encoder and so no names head. The service and the commands
+//! don't use it: there names come from the head or, with `--no-names`, not at all.
 //!
 //! It finds names only where the text says that one follows: "my name is", a title, a greeting or
 //! the line under a closing, a labelled field. It knows no list of names, so a name in the middle

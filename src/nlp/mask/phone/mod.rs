@@ -29,7 +29,7 @@ use self::regions::{dialled_abroad, speaks};
 use self::window::{Lead, Window, is_tight};
 use super::candidate::Candidate;
 use super::context::{
-    ContextWords, Leaning, REFERENCE_NUMBERS, WordSet, leaning, raised, words_before,
+    ContextWords, Leaning, REFERENCE_NUMBERS, WordSet, floor, leaning, raised, words_before,
 };
 use super::recognizer::Recognizer;
 use super::source::{Clues, Source};
@@ -43,9 +43,11 @@ const MAX_GROUPS: usize = 8;
 static WORDS: ContextWords = ContextWords {
     speaks_for: WordSet::new(
         "anrufen answering appeler bellen call called calling cell cellphone cellulare celular \
-        chiamare contact desk dial fax handy handynummer hotline landline ligar line llamar mobiel \
-        mobil mobile mobilnummer móvil office phone portable reach ring rufnummer sms tel telefon \
-        telefone telefonnummer telefono telefoon telephone teléfono text téléphone whatsapp",
+        chiamare contact desk dial fax gsm handy handynummer hotline komórka komórkę komórki landline \
+        ligar line llamar mob mobiel mobil mobile mobilen mobilnr mobilnummer móvil office phone portable \
+        puhelin puhelinnumero reach ring rufnummer sms tel telefon telefone telefonnummer telefono \
+        telefonu telefoon telemóvel telephone teléfono text tlf téléphone whatsapp мобильный тел \
+        телефон телефону",
     ),
     against: &REFERENCE_NUMBERS,
 };
@@ -78,32 +80,78 @@ impl Recognizer for Phone {
     }
 
     fn find(&self, source: &Source<'_>, out: &mut Vec<Candidate>) {
+        let text = source.text();
         for cluster in source.clusters() {
             let mut first = 0;
+            let mut run = Run::default();
             while first < cluster.len() {
-                first += if is_date(source.text(), &cluster[first..]) {
-                    3
-                } else if let Some((groups, found)) = self.number_at(source, cluster, first) {
+                if first >= run.end {
+                    run = Run::at(text, cluster, first);
+                }
+                let inside = first > run.start && run.is_longer();
+                if is_date(text, &cluster[first..]) {
+                    first += 3;
+                    run.begin_at(cluster, first);
+                } else if let Some((groups, found)) = self.number_at(source, cluster, first, inside)
+                {
                     out.push(found);
-                    groups
+                    first += groups;
+                    run.begin_at(cluster, first);
                 } else {
-                    1
-                };
+                    first += 1;
+                }
             }
         }
     }
 }
 
+/// Groups with one sign or space between each two.
+#[derive(Default)]
+struct Run {
+    start: usize,
+    end: usize,
+    /// How many from `start` to `end`.
+    digits: usize,
+}
+
+impl Run {
+    fn at(text: &str, cluster: &[Range<usize>], start: usize) -> Self {
+        let rest = cluster.get(start..).unwrap_or_default();
+        let is_joint = |gap: &str| matches!(gap, " " | "-" | "." | "/");
+        let joined = rest.windows(2).take_while(|w| is_joint(&text[w[0].end..w[1].start])).count();
+        let digits = rest.iter().take(1 + joined).map(ExactSizeIterator::len).sum();
+        Self { start, end: start + 1 + joined, digits }
+    }
+
+    /// Leaves out what stands before group `first`. Each group is counted in once and out once.
+    fn begin_at(&mut self, cluster: &[Range<usize>], first: usize) {
+        let first = first.min(self.end);
+        let passed = cluster.get(self.start..first).unwrap_or_default();
+        self.digits -= passed.iter().map(ExactSizeIterator::len).sum::<usize>();
+        self.start = first;
+    }
+
+    /// No telephone number of one country has as many digits.
+    fn is_longer(&self) -> bool {
+        self.digits >= *DIGITS.end()
+    }
+}
+
 impl Phone {
-    /// The number that begins with group `first`, and how many groups it takes.
+    /// The number that begins with group `first`, and how many groups it takes. `inside`: the group
+    /// goes on with something longer, of which only a sign sets a number off.
     fn number_at(
         &self,
         source: &Source<'_>,
         cluster: &[Range<usize>],
         first: usize,
+        inside: bool,
     ) -> Option<(usize, Candidate)> {
         let text = source.text();
         let lead = Lead::of(source, cluster[first].start);
+        if inside && !lead.plus && !lead.bracket {
+            return None;
+        }
         if first > 0 && lead.start == cluster[first].start && is_tight(text, cluster, first - 1) {
             return None;
         }
@@ -117,7 +165,13 @@ impl Phone {
 
     fn judge(&self, source: &Source<'_>, window: &Window) -> Option<Candidate> {
         let digits = window.digits.as_str();
-        let context = LazyCell::new(|| leaning(source.text(), &window.number, &WORDS));
+        let context = LazyCell::new(|| {
+            let own = own_number(source.text(), window.number.start);
+            own.map_or_else(
+                || leaning(source.text(), &window.number, &WORDS),
+                |word| Leaning::For(word, 0),
+            )
+        });
         let found = |base: f32, name: &'static str, check: Option<&'static str>| {
             let candidate = Candidate::new(window.range.clone(), Entity::PHONE_NUMBER, base, name);
             let candidate = Candidate { validator: check, ..candidate };
@@ -177,6 +231,25 @@ impl Phone {
             || !window.is_thousands()
                 && language.is_some_and(|l| self.is_usual_in(l, &window.digits))
     }
+}
+
+/// The word for a number or telephone right in front of `at`: "my number is", "mój numer to", 电话.
+fn own_number(text: &str, at: usize) -> Option<&'static str> {
+    static NUMBERS: WordSet = WordSet::new("no nr num number numer numero nummer numéro número");
+    static OWN: WordSet =
+        WordSet::new("her his meine mein meiner meu mi mia mijn min mio mitt mon mój my our son");
+    // Written without spaces.
+    const TOGETHER: [&str; 6] = ["电话", "手机", "電話", "手機", "携帯", "전화"];
+    let near = &text[floor(text, at.saturating_sub(24))..at];
+    let bare = near.trim_end_matches([' ', ':', '：', '是', '号', '碼', '码', '番']);
+    if let Some(word) = TOGETHER.into_iter().find(|w| bare.ends_with(w)) {
+        return Some(word);
+    }
+    let words = words_before(text, at, 4);
+    let number = words.iter().position(|w| NUMBERS.contains(w))?;
+    let fill = words[..number].iter().all(|w| BETWEEN.contains(w));
+    let own = words.get(number + 1).is_some_and(|w| OWN.contains(w));
+    (fill && own).then_some("number")
 }
 
 /// Whether only filling words stand between the number and the word that names it.
@@ -240,6 +313,21 @@ mod tests {
         assert_eq!(found("try 3660170548-Fax"), ["3660170548"]);
         assert_eq!(found("on 2024-05-06 030 901820"), ["030 901820"]);
         assert_eq!(found("020 7946 0018 / 020 7946 0019"), ["020 7946 0018", "020 7946 0019"]);
+        for (text, number) in [
+            ("Tel. 030-1234567-0", "030-1234567-0"),
+            ("mob 07700900123", "07700900123"),
+            ("my number is 0612345678", "0612345678"),
+            ("mon numéro: 0612345678", "0612345678"),
+            ("il mio numero è 0612345678", "0612345678"),
+            ("numer telefonu 501 234 567", "501 234 567"),
+            ("telemóvel 912 345 678", "912 345 678"),
+            ("tlf 91234567", "91234567"),
+            ("тел. 8 912 345-67-89", "8 912 345-67-89"),
+            ("电话 13812345678", "13812345678"),
+            ("我的手机是13812345678", "13812345678"),
+        ] {
+            assert_eq!(found(text), [number], "{text}");
+        }
         assert_eq!(found_in("es el 912 34 56 78", Some("es")), ["912 34 56 78"]);
     }
 
@@ -248,6 +336,9 @@ mod tests {
         for text in [
             "order 48213",
             "order 4155550132",
+            "my order number is 4155550132",
+            "IBAN DE89 3704 0044 0532 0130 01",
+            "61 1090 1014 0000 0712 1981 2874",
             "It is 4155550132",
             "12.05.2024",
             "2024-05-06 10:15",

@@ -85,9 +85,12 @@ impl Window {
         {
             return None;
         }
-        let separators: Vec<String> =
-            window.windows(2).map(|w| text[w[0].end..w[1].start].to_owned()).collect();
-        if separators.iter().any(|s| s.contains(['\n', '\r']) || s == "  " || s == "   ") {
+        // Only what is dialled with a prefix may be written in single digits.
+        let is_prefixed = lead.plus || text[window[0].clone()].starts_with('0');
+        let gaps = || window.windows(2).map(|w| &text[w[0].end..w[1].start]);
+        if !is_prefixed && !has_phone_groups(window.iter().map(ExactSizeIterator::len))
+            || gaps().any(|s| s.contains(['\n', '\r']) || s == "  " || s == "   ")
+        {
             return None;
         }
         let lead = lead.closed_in(&text[..last.end]);
@@ -109,6 +112,7 @@ impl Window {
             written.replacen("(0)", "", usize::from(lead.plus || written.starts_with("00")));
         let digits = written.chars().filter(char::is_ascii_digit).collect();
         let at_edge = groups.start == 0 || groups.end == cluster.len();
+        let separators = gaps().map(str::to_owned).collect();
         let groups = window.iter().map(ExactSizeIterator::len).collect();
         Some(Self { range, number, lead, digits, groups, separators, at_edge })
     }
@@ -132,8 +136,17 @@ impl Window {
 
     /// Telephone numbers are written in groups of two digits or more, but for the first.
     pub(super) fn has_phone_groups(&self) -> bool {
-        self.groups.iter().skip(1).all(|&n| n >= 2)
+        // "030-1234567-0": the extension of a switchboard.
+        let board = self.digits.starts_with('0')
+            && self.groups.len() > 2
+            && self.separators.last().is_some_and(|s| s == "-");
+        let count = self.groups.len() - usize::from(board);
+        has_phone_groups(self.groups.iter().copied().take(count))
     }
+}
+
+fn has_phone_groups(lengths: impl Iterator<Item = usize>) -> bool {
+    lengths.skip(1).all(|n| n >= 2)
 }
 
 /// Whether group `i` hangs on the next one by a hyphen, dot or slash without spaces, so that a

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::candidate::Candidate;
-use super::super::context::{WordSet, floor};
+use super::super::context::{WordSet, floor, words_before};
 use super::super::label::{Label, Link, Topic, announced};
 use super::super::recognizer::Recognizer;
 use super::super::source::{Clues, Source};
@@ -23,7 +23,7 @@ impl Recognizer for OneTimeCode {
 
     fn find(&self, source: &Source<'_>, out: &mut Vec<Candidate>) {
         for label in source.labels() {
-            if !matches!(label.topic, Topic::Code | Topic::CodeOfSomebody) {
+            if !matches!(label.topic, Topic::Code | Topic::CodeOfSomebody | Topic::CodeAlone) {
                 continue;
             }
             if let Some((range, score)) = behind(source, label).or_else(|| before(source, label)) {
@@ -40,11 +40,48 @@ fn behind(source: &Source<'_>, label: &Label) -> Option<(Range<usize>, f32)> {
     let text = source.text();
     let value = announced(text, label.range.end)?;
     let bare = value.link == Link::Bare;
-    if bare && (value.words > 0 || label.topic == Topic::CodeOfSomebody) {
+    if bare && value.words > 0 {
         return None;
     }
     let range = code_at(source, value.at)?;
+    let written = &text[range.clone()];
+    let fits = match label.topic {
+        // "the code 482913 doesn't work": nothing else is of six digits.
+        Topic::CodeOfSomebody => {
+            !bare || written.len() == 6 && written.bytes().all(|b| b.is_ascii_digit())
+        }
+        Topic::CodeAlone => is_sent_so(written) && !is_of_something(text, label),
+        _ => true,
+    };
+    if !fits {
+        return None;
+    }
     Some((range, if bare { 0.6 } else { 0.85 }))
+}
+
+/// The forms of codes that are sent and of little else: `482 913`, `G-482913`.
+fn is_sent_so(code: &str) -> bool {
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    match code.split_once([' ', '-']) {
+        Some((a, b)) if a.len() == 3 && b.len() == 3 => digits(a) && digits(b),
+        Some((a, b)) => {
+            (1..=2).contains(&a.len())
+                && a.bytes().all(|b| b.is_ascii_uppercase())
+                && b.len() == 6
+                && digits(b)
+        }
+        None => false,
+    }
+}
+
+/// Whether the word in front says what else the code is of: "error code", "zip code".
+fn is_of_something(text: &str, label: &Label) -> bool {
+    static OF: WordSet = WordSet::new(
+        "area article bar color colour country coupon dialling discount error exit gift hex item \
+         material model order part postal post product promo promotion qr ral reference referral source \
+         swift voucher zip",
+    );
+    words_before(text, label.range.start, 1).iter().any(|w| OF.contains(w))
 }
 
 /// Longest way back from a label to its code, in bytes, and the words on it.
@@ -55,6 +92,9 @@ const MAX_WORDS: usize = 5;
 fn before(source: &Source<'_>, label: &Label) -> Option<(Range<usize>, f32)> {
     static TIES: WordSet =
         WordSet::new("is as ist als est comme es como come è é är som er jest jako to on");
+    if label.topic == Topic::CodeAlone {
+        return None;
+    }
     let text = source.text();
     let from = floor(text, label.range.start.saturating_sub(MAX_WAY));
     let way = &text[from..label.range.start];
@@ -69,13 +109,18 @@ fn before(source: &Source<'_>, label: &Label) -> Option<(Range<usize>, f32)> {
     {
         return None;
     }
-    let word_at = way[..digit].rfind(char::is_whitespace).map_or(0, |n| n + 1);
+    let word_at = last_word(&way[..digit]);
     // `482 913` is read from its first half.
-    let half = way[..word_at].trim_end().rfind(char::is_whitespace).map_or(0, |n| n + 1);
+    let half = last_word(way[..word_at].trim_end());
     let starts = [from + half, from + word_at];
     let code =
         starts.into_iter().filter_map(|at| code_at(source, at)).find(|r| r.end > from + digit)?;
     Some((code, 0.85))
+}
+
+/// Where the last word begins: behind the last white space, which may be several bytes long.
+fn last_word(text: &str) -> usize {
+    text.len() - text.rsplit(char::is_whitespace).next().map_or(0, str::len)
 }
 
 /// A code at `at`: four to eight digits, in two halves perhaps, with a letter and hyphen in front
@@ -122,11 +167,10 @@ fn goes_on(rest: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nlp::mask::recognizer::surfaces;
 
     fn found(text: &str) -> Vec<String> {
-        let mut out = Vec::new();
-        OneTimeCode.find(&Source::new(text, None), &mut out);
-        out.into_iter().map(|c| text[c.range].to_owned()).collect()
+        surfaces(&OneTimeCode, text)
     }
 
     #[test]
@@ -147,10 +191,15 @@ mod tests {
             ("482 913 is your login code", "482 913"),
             ("Use 55812 as your security code", "55812"),
             ("Dein Bestätigungscode lautet X7K92P", "X7K92P"),
-            ("the code you sent me was 339021", ""),
+            ("the code you sent me was 339021", "339021"),
+            ("code: 482 913", "482 913"),
+            ("the code 482913 does not work", "482913"),
+            ("your Google code is G-482913", "G-482913"),
+            ("Hi\u{2028}482913 is your login code", "482913"),
+            ("Hi\u{85}482913 is your login code", "482913"),
+            ("Hi\u{1680}482 913 is your login code", "482 913"),
         ] {
-            let expected: &[&str] = if code.is_empty() { &["339021"] } else { &[code] };
-            assert_eq!(found(text), expected, "{text}");
+            assert_eq!(found(text), [code], "{text}");
         }
     }
 
@@ -162,6 +211,9 @@ mod tests {
             "use promo code SAVE20",
             "I got no verification code for 3 days",
             "is the code 12.50",
+            "error code 501 200",
+            "code 5012",
+            "area code 415 555",
         ] {
             assert!(found(text).is_empty(), "{text}: {:?}", found(text));
         }

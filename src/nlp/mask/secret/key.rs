@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::super::candidate::Candidate;
+use super::super::candidate::{Candidate, is_covered};
 use super::super::context::WordSet;
 use super::super::label::{Label, Link, Topic, announced};
 use super::super::recognizer::Recognizer;
@@ -38,11 +38,8 @@ impl Recognizer for ApiKey {
         let last = out.len();
         for label in source.labels().iter().filter(|l| l.topic == Topic::Key) {
             // `Authorization: Bearer …` has two labels and one key.
-            let known = |c: &Candidate| {
-                let earlier = out[first..last].partition_point(|o| o.range.start <= c.range.start);
-                out[first..first + earlier].last().is_some_and(|o| o.range.contains(&c.range.start))
-            };
-            let found = labelled(source, label).filter(|c| !known(c));
+            let found =
+                labelled(source, label).filter(|c| !is_covered(&out[first..last], c.range.start));
             out.extend(found);
         }
     }
@@ -393,11 +390,10 @@ fn find_pem(text: &str, out: &mut Vec<Candidate>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nlp::mask::recognizer::surfaces;
 
     fn found(text: &str) -> Vec<String> {
-        let mut out = Vec::new();
-        ApiKey.find(&Source::new(text, None), &mut out);
-        out.into_iter().map(|c| text[c.range].to_owned()).collect()
+        surfaces(&ApiKey, text)
     }
 
     /// A key that nobody was given: built at run time, so that no scanner takes this file for a leak.

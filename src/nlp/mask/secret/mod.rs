@@ -4,6 +4,7 @@
 //! Keys have: providers give them prefixes so that they can be found when they leak.
 
 mod code;
+mod connection;
 mod key;
 mod password;
 

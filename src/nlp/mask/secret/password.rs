@@ -13,7 +13,7 @@ use super::super::context::WordSet;
 use super::super::label::{Announced, Label, Link, Topic, announced, token};
 use super::super::recognizer::Recognizer;
 use super::super::source::{Clues, Source};
-use super::Makeup;
+use super::{Makeup, connection};
 use crate::domain::masking::Entity;
 
 pub(in super::super) struct Password;
@@ -28,6 +28,12 @@ impl Recognizer for Password {
     }
 
     fn find(&self, source: &Source<'_>, out: &mut Vec<Candidate>) {
+        if source.clues().colons > 1 && source.clues().at_signs > 0 {
+            let found = connection::passwords(source.text());
+            out.extend(found.map(|range| {
+                Candidate::new(range, Entity::PASSWORD, 0.9, "password/address").checked("form")
+            }));
+        }
         for label in source.labels() {
             let found = match label.topic {
                 Topic::Password | Topic::PasswordShort => password(source, label),
@@ -46,11 +52,17 @@ type Found = (Range<usize>, f32, &'static str);
 fn password(source: &Source<'_>, label: &Label) -> Option<Found> {
     let text = source.text();
     let value = announced(text, label.range.end)?;
-    if label.topic == Topic::PasswordShort && value.link != Link::Sign {
-        return None;
-    }
     let range = token(text, &value);
     let word = text.get(range.clone())?;
+    if label.topic == Topic::PasswordShort && value.link != Link::Sign {
+        // "a pass for 2 days", "boarding pass AB1234": `pass` is a word, `pw` is none.
+        let is_word = text[label.range.clone()].eq_ignore_ascii_case("pass");
+        let makeup = Makeup::of(word);
+        let mixed = makeup.digits > 0 && makeup.lower > 0 && word.chars().count() >= 6;
+        if !mixed || value.words > 0 || is_word && value.link == Link::Bare {
+            return None;
+        }
+    }
     let score = judge(text, &value, &range, word)?;
     Some((with_second(text, range), score, "password"))
 }
@@ -207,6 +219,9 @@ mod tests {
             ("{\"password\": \"correct horse\"}", "correct horse"),
             ("username and password: anna / hunter2", "anna / hunter2"),
             ("Mitt lösenord är kaffe99", "kaffe99"),
+            ("my pass is Kitty123", "Kitty123"),
+            ("login anna pw geheim1 danke", "geheim1"),
+            ("use postgres://anna:pa55@localhost/db", "pa55"),
         ] {
             assert_eq!(found(text), [secret], "{text}");
         }
@@ -224,6 +239,9 @@ mod tests {
             "password reset",
             "my pin is 5 digits",
             "Password: please reset it",
+            "my boarding pass AB1234",
+            "my pw is gone",
+            "pass 24h ticket",
         ] {
             assert!(found(text).is_empty(), "{text}: {:?}", found(text));
         }

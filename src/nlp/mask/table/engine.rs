@@ -19,6 +19,10 @@ use crate::domain::masking::Entity;
 const LONGEST: usize = 64;
 /// Bytes that the automaton may take per thread.
 const CACHE: usize = 4 << 20;
+/// Letters and digits of a code that hardly anything else has.
+const LONG_CODE: usize = 13;
+/// The score of such a code that fails its check beside the word for it.
+const MISTYPED: f32 = 0.4;
 /// A context word with at most so many words between stands beside the match.
 const BESIDE: usize = 2;
 
@@ -35,6 +39,11 @@ impl Wanted {
     /// The rows of the types that `is_wanted` picks by name.
     pub(in super::super) fn only(is_wanted: impl Fn(&Entity) -> bool) -> Self {
         Self::Only(rows().map(|r| is_wanted(&r.entity)).collect())
+    }
+
+    /// The usual rows and those of the types that `is_wanted` picks.
+    pub(in super::super) fn usual_and(is_wanted: impl Fn(&Entity) -> bool) -> Self {
+        Self::Only(rows().map(|r| !r.only_if_asked || is_wanted(&r.entity)).collect())
     }
 
     /// Whether any row is wanted.
@@ -214,10 +223,20 @@ impl Look<'_, '_> {
         }
     }
 
+    /// A long number that fails its check, but is called by its name right beside it: people make
+    /// slips, and what is left of the number tells as much.
+    fn mistyped(&mut self, u: &Use, range: &Range<usize>, code: &[u8]) -> Option<Candidate> {
+        let is_long = code.len() >= LONG_CODE && u.base > 0.0;
+        let says = is_long.then(|| self.around.says(self.source.text(), range, u.index))?;
+        let Says::For(word, 0..=BESIDE) = says else { return None };
+        let found = Candidate::new(range.clone(), u.row.entity.clone(), 0.1, u.row.entity.as_str());
+        Some(found.in_context(Some(word), MISTYPED)).filter(|_| MISTYPED >= self.min_score)
+    }
+
     fn judge(&mut self, u: &Use, range: &Range<usize>, code: &[u8]) -> Option<Candidate> {
         let verdict = u.row.check.as_ref().map_or(Verdict::Unknown, |c| (c.judge)(code));
         if verdict == Verdict::Fails {
-            return None;
+            return self.mistyped(u, range, code);
         }
         let passes = matches!(verdict, Verdict::Passes | Verdict::Certain);
         let base = match verdict {

@@ -7,6 +7,12 @@ use super::check::{
 use super::{Row, Verdict, shape};
 use crate::domain::masking::Entity;
 
+/// The serial number of documents, as it is printed: the office's four characters and five random
+/// ones, with no letter that could be read as another one or spell a word.
+const SERIAL: &str = "[CFGHJ-NPRTV-Z][CFGHJ-NPRTV-Z0-9]{8}";
+/// The same with the check digit that stands behind it in the machine-readable zone.
+const SERIAL_AND_CHECK: &str = "[CFGHJ-NPRTV-Z][CFGHJ-NPRTV-Z0-9]{8}[0-9]";
+
 pub(super) static ROWS: &[Row] = &[
     Row::of(Entity::DE_TAX_ID, "DE", "Steueridentifikationsnummer")
         .shapes(&[
@@ -46,7 +52,8 @@ pub(super) static ROWS: &[Row] = &[
     Row::of(Entity::DE_ID_CARD, "DE", "Personalausweis")
         .shapes(&[
             shape("T[0-9]{8}", 0.3),
-            shape("[CFGHJ-NPRTV-Z][CFGHJ-NPRTV-Z0-9]{7}[0-9]", 0.2).passed(0.35),
+            shape(SERIAL, 0.05).passed(0.35),
+            shape(SERIAL_AND_CHECK, 0.2).passed(0.35),
         ])
         .check("ICAO 9303", id_card)
         .words(
@@ -54,15 +61,18 @@ pub(super) static ROWS: &[Row] = &[
              card, national id, neuer personalausweis, npa, personalausweis, personalausweisgesetz, \
              personalausweisnummer, perso, seriennummer",
         )
-        .source("Personalausweisverordnung; ICAO Doc 9303, part 3"),
+        .source("Personalausweisgesetz § 2; ICAO Doc 9303, part 5"),
     Row::of(Entity::DE_PASSPORT, "DE", "Reisepass")
-        .shapes(&[shape("[CFGHJ-NPRTV-Z][CFGHJ-NPRTV-Z0-9]{7}[0-9]", 0.2).passed(0.35)])
-        .check("ICAO 9303", |code| (code.len() == 9 && passes_icao(code)).into())
+        .shapes(&[
+            shape(SERIAL, 0.05).passed(0.35),
+            shape(SERIAL_AND_CHECK, 0.2).passed(0.35),
+        ])
+        .check("ICAO 9303", serial)
         .words(
             "ausweisdokument, bundesrepublik deutschland, dokumentennummer, mrz, pass, pass nr, \
              passnummer, passport, passport number, reisepass, reisepassnummer",
         )
-        .source("Passgesetz § 4; ICAO Doc 9303, part 3"),
+        .source("Passgesetz § 4; ICAO Doc 9303, part 4"),
     Row::of(Entity::DE_SOCIAL_SECURITY, "DE", "Rentenversicherungsnummer")
         .shapes(&[
             shape("[0-9]{8}[A-Z][0-9]{3}", 0.3).passed(0.9),
@@ -86,7 +96,7 @@ pub(super) static ROWS: &[Row] = &[
         )
         .source("Sozialgesetzbuch V § 290; GKV-Spitzenverband, Anlage 1"),
     Row::of(Entity::DE_KFZ, "DE", "Kfz-Kennzeichen")
-        .shapes(&[shape("[A-Z]{1,3}(?:[ -][A-Z]{1,2} |-[A-Z]{1,2}-)[0-9]{1,4}[EH]?", 0.2)])
+        .shapes(&[shape("(?:[A-Z]|\\u{C4}|\\u{D6}|\\u{DC}|\\u{E4}|\\u{F6}|\\u{FC}){1,3}(?:[ -][A-Z]{1,2} |-[A-Z]{1,2}-)[0-9]{1,4}[EH]?", 0.2)])
         .words(
             "amtliches kennzeichen, auto, autokennzeichen, fahrzeug, fahrzeugbrief, \
              fahrzeugkennzeichen, fahrzeugschein, kennzeichen, kfz, kraftfahrzeugkennzeichen, lkw, \
@@ -172,7 +182,20 @@ fn vat_id(code: &[u8]) -> Verdict {
 fn id_card(code: &[u8]) -> Verdict {
     match code {
         [b'T', digits @ ..] if digits.len() == 8 && is_digits(digits) => Verdict::Unknown,
-        _ => (code.len() == 9 && passes_icao(code)).into(),
+        _ => serial(code),
+    }
+}
+
+/// Ten characters end in their check digit. Nine have none, and are many other codes as well: without
+/// a letter in the office's part only if their last digit checks the others, as in many examples.
+fn serial(code: &[u8]) -> Verdict {
+    let mixed = code.get(1..4).is_some_and(|part| !is_digits(part))
+        && code.iter().filter(|b| b.is_ascii_digit()).count() > 1;
+    match code.len() {
+        10 => passes_icao(code).into(),
+        9 if passes_icao(code) => Verdict::Passes,
+        9 if mixed => Verdict::Unknown,
+        _ => Verdict::Fails,
     }
 }
 

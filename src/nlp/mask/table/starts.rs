@@ -22,7 +22,7 @@ pub(super) fn each(source: &Source<'_>, groups: &[Range<usize>], mut visit: impl
     let mut free = 0;
     for group in groups {
         for at in group.start.saturating_sub(REACH).max(free)..group.start {
-            let begins = at == 0 || !is_word(bytes[at - 1]);
+            let begins = (at == 0 || !is_word(bytes[at - 1])) && !is_inside(bytes[at]);
             if begins && may_lead(&bytes[at..]) && !source.before(at).is_some_and(joins) {
                 visit(Start { at, touched: false });
             }
@@ -38,8 +38,12 @@ pub(super) fn each(source: &Source<'_>, groups: &[Range<usize>], mut visit: impl
 /// Whether letters can be the beginning of a number: up to eight before a digit, up to four before
 /// a sign, up to three before a space. All other words are words.
 fn may_lead(text: &[u8]) -> bool {
+    // The umlauts of German number plates are of two bytes.
+    let umlaut = usize::from(matches!(text, [0xC3, 0x84 | 0x96 | 0x9C | 0xA4 | 0xB6 | 0xBC, ..]));
+    let text = &text[2 * umlaut..];
     let letters = text.iter().take(REACH + 1).take_while(|b| b.is_ascii_alphabetic()).count();
-    match text.get(letters) {
+    let letters = letters + umlaut;
+    match text.get(letters - umlaut) {
         Some(b'0'..=b'9') => (1..=REACH).contains(&letters),
         Some(b' ') => (1..=3).contains(&letters),
         _ => (1..=4).contains(&letters),
@@ -53,6 +57,11 @@ fn is_lone(digits: usize, next: Option<&u8>) -> bool {
         Some(b':') => digits <= 3,
         _ => false,
     }
+}
+
+/// Whether a byte goes on with a character that began before it.
+fn is_inside(b: u8) -> bool {
+    b & 0xC0 == 0x80
 }
 
 fn is_word(b: u8) -> bool {

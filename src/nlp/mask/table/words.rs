@@ -2,10 +2,11 @@
 //! once, however many rows match there.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use super::super::context::{REFERENCE_NUMBERS, floor};
+use super::super::context::{Fnv, REFERENCE_NUMBERS, floor};
 use super::rows;
 
 const BEFORE_BYTES: usize = 100;
@@ -21,17 +22,20 @@ struct Phrase {
     rest: Vec<&'static str>,
 }
 
+/// Keyed by us, so a simple hash will do.
+type Map<K, V> = HashMap<K, V, BuildHasherDefault<Fnv>>;
+
 struct Index {
     /// By first word.
-    phrases: HashMap<&'static str, Vec<Phrase>>,
+    phrases: Map<&'static str, Vec<Phrase>>,
     /// Words with any ending, by their first two bytes.
-    stems: HashMap<[u8; 2], Vec<(&'static str, Phrase)>>,
+    stems: Map<[u8; 2], Vec<(&'static str, Phrase)>>,
     /// Words of scripts that are written without spaces.
     inside: Vec<(&'static str, usize)>,
 }
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
-    let mut index = Index { phrases: HashMap::new(), stems: HashMap::new(), inside: Vec::new() };
+    let mut index = Index { phrases: Map::default(), stems: Map::default(), inside: Vec::new() };
     for (row, r) in rows().enumerate() {
         for text in r.words.split(',').map(str::trim).filter(|w| !w.is_empty()) {
             if text.chars().next().is_some_and(|c| c >= '\u{E00}') {
@@ -85,8 +89,8 @@ impl Side {
     pub(super) fn before(text: &str, at: usize) -> Self {
         let from = floor(text, at.saturating_sub(BEFORE_BYTES));
         let window = text[from..at].to_lowercase();
-        let mut words: Vec<Range<usize>> = ranges(&window).collect();
-        words.drain(..words.len().saturating_sub(BEFORE_WORDS));
+        let mut words: Vec<Range<usize>> = ranges(&window).rev().take(BEFORE_WORDS).collect();
+        words.reverse();
         let count = words.len();
         Self::of(&window, &words, |first, len| count - first - len)
     }
@@ -163,7 +167,7 @@ fn is(word: &str, want: &str) -> bool {
 }
 
 /// Runs of letters.
-fn ranges(text: &str) -> impl Iterator<Item = Range<usize>> {
+fn ranges(text: &str) -> impl DoubleEndedIterator<Item = Range<usize>> {
     text.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()).map(move |w| {
         let start = w.as_ptr() as usize - text.as_ptr() as usize;
         start..start + w.len()

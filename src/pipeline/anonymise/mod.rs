@@ -1,25 +1,36 @@
 //! Masking for others: a text, a JSON document or a mail's headers, masked and handed back. Nothing
 //! is stored; a caller who wants the values back keeps the spans.
 
+mod rows;
+
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+
+pub use self::rows::{Rows, restore_json, restore_text};
 
 use crate::domain::masking::{
-    self, Entity, MaskedText, Numbering, OperatorKey, Operators, RestorePolicy, SpanError, Surface,
-    ValueHash, VaultId, VaultKey,
+    Entity, MaskedText, Numbering, OperatorKey, Operators, SpanError, Surface, ValueHash, VaultId,
+    VaultKey,
 };
-use crate::domain::offsets::CodePoints;
 use crate::nlp::detect::Detector;
-use crate::nlp::mask::{Finding, Hints};
+use crate::nlp::mask::{Finding, Hints, Known};
 
 /// Header fields whose value is a list of people.
 const PEOPLE: [&str; 7] = ["from", "to", "cc", "bcc", "reply-to", "sender", "return-path"];
 /// Deepest JSON that is walked.
 const MAX_DEPTH: usize = 64;
+/// How much of a key is read as context, from its end; keys are longer only to cost time.
+const MAX_LEAD: usize = 64;
+/// All pointers of a document's finds together, in bytes: each find has its own, however long the
+/// keys above it are.
+const MAX_POINTERS: usize = 32 << 20;
+/// From here on not every whole number is a 64-bit one, and what was read may differ from what was
+/// written.
+const INEXACT: f64 = 9_223_372_036_854_775_808.0;
 
 /// Masks texts that the service doesn't keep.
 #[derive(Debug, Clone)]
@@ -130,18 +141,19 @@ pub enum AnonymiseError {
     /// Nested too deeply.
     #[error("the document is nested more than {MAX_DEPTH} levels deep")]
     Depth,
+    /// A number that JSON readers round, so that neither would its digits be found nor the number
+    /// come back.
+    #[error("a number in the document has more digits than 64 bits hold: write it as a string")]
+    Number,
+    /// Long keys above many finds.
+    #[error("the keys above what was found are too long: their pointers are over {} MB", MAX_POINTERS >> 20)]
+    Pointers,
 }
 
 impl Anonymiser {
     /// Over a detector. `key` is what hashes and fakes are made with.
     pub fn new(detector: Arc<Detector>, operators: Operators, key: OperatorKey) -> Self {
         Self { detector, operators, key }
-    }
-
-    /// The same with another key, as each tenant has its own.
-    #[must_use]
-    pub fn with_key(self, key: OperatorKey) -> Self {
-        Self { key, ..self }
     }
 
     /// What finds.
@@ -164,7 +176,7 @@ impl Anonymiser {
         options: &Options<'_>,
         talk: &mut Conversation,
     ) -> Result<Anonymised, SpanError> {
-        self.value("", text, &[], options, talk)
+        self.apply(text, self.detect(text, options), options, talk)
     }
 
     /// Masks the strings and numbers of a JSON document, however deep; its keys stay. A value is
@@ -179,44 +191,38 @@ impl Anonymiser {
         options: &Options<'_>,
         talk: &mut Conversation,
     ) -> Result<AnonymisedJson, AnonymiseError> {
-        let mut people = Vec::new();
+        let mut people = BTreeSet::new();
         named(value, 0, &mut people);
-        let known: Vec<&str> = people.iter().map(String::as_str).collect();
-        let mut walk = Walk { by: self, known: &known, options, talk, changed: Vec::new() };
+        let known = Known::new(&people.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut walk =
+            Walk { by: self, known: &known, options, talk, changed: Vec::new(), pointers: 0 };
         let value = walk.value("", &mut String::new(), value, 0)?;
         Ok(AnonymisedJson { value, changed: walk.changed })
-    }
-
-    /// Masks `text`, which stands under `key`; the key is context and not masked.
-    fn value(
-        &self,
-        key: &str,
-        text: &str,
-        known: &[&str],
-        options: &Options<'_>,
-        talk: &mut Conversation,
-    ) -> Result<Anonymised, SpanError> {
-        self.apply(text, self.find(key, text, known, options), options, talk)
     }
 
     /// What [`text`](Self::text) masks, found ahead: this part needs no conversation and may run for
     /// many texts at once.
     pub fn detect(&self, text: &str, options: &Options<'_>) -> Vec<Finding> {
-        self.find("", text, &[], options)
+        self.find("", text, &Known::default(), options)
     }
 
-    fn find(&self, key: &str, text: &str, known: &[&str], options: &Options<'_>) -> Vec<Finding> {
-        let hints = Hints {
-            language: options.language,
-            entities: options.entities,
-            known,
-            ..Hints::default()
+    /// What is in `text`, which stands under `key`; the key is context and not masked.
+    fn find(&self, key: &str, text: &str, known: &Known, options: &Options<'_>) -> Vec<Finding> {
+        let explain = |text: &str| {
+            let extra = known.find(text);
+            let hints = Hints {
+                language: options.language,
+                entities: options.entities,
+                extra: &extra,
+                ..Hints::default()
+            };
+            self.detector.explain(text, &hints)
         };
         let mut found = if key.is_empty() {
-            self.detector.explain(text, &hints)
+            explain(text)
         } else {
-            let lead = format!("{}: ", key.replace(['_', '-'], " "));
-            behind(&lead, self.detector.explain(&format!("{lead}{text}"), &hints))
+            let lead = format!("{}: ", words_of(key));
+            behind(&lead, explain(&format!("{lead}{text}")))
         };
         found.retain(|f| f.span.score >= options.min_score);
         found
@@ -264,12 +270,39 @@ fn behind(lead: &str, found: Vec<Finding>) -> Vec<Finding> {
     found.into_iter().filter_map(shift).collect()
 }
 
+/// A key as words: `date_of_birth`, `date-of-birth` and `dateOfBirth` are "date of birth", and so is
+/// the last part of `user.dateOfBirth`.
+fn words_of(key: &str) -> String {
+    let key = &key[key.ceil_char_boundary(key.len().saturating_sub(MAX_LEAD))..];
+    let mut words = String::with_capacity(key.len() + 8);
+    let mut chars = key.chars().peekable();
+    let mut last = ' ';
+    while let Some(c) = chars.next() {
+        let ahead = chars.peek().copied().unwrap_or(' ');
+        // "userId" and "URLPath" have a joint; "IBAN" and "vat2" have none.
+        let joint = c.is_uppercase()
+            && (last.is_lowercase() || last.is_uppercase() && ahead.is_lowercase());
+        if matches!(c, '_' | '-' | '.' | '/') {
+            words.push(' ');
+        } else if joint {
+            words.push(' ');
+            words.extend(c.to_lowercase());
+        } else {
+            words.push(c);
+        }
+        last = c;
+    }
+    words
+}
+
 struct Walk<'a, 'b> {
     by: &'a Anonymiser,
-    known: &'a [&'a str],
+    known: &'a Known,
     options: &'a Options<'b>,
     talk: &'a mut Conversation,
     changed: Vec<Changed>,
+    /// Bytes of the pointers in `changed`, once for each replacement.
+    pointers: usize,
 }
 
 impl Walk<'_, '_> {
@@ -288,6 +321,9 @@ impl Walk<'_, '_> {
             Value::Null | Value::Bool(_) => value.clone(),
             Value::String(text) => Value::String(self.text(key, path, text, false)?),
             Value::Number(number) => {
+                if number.is_f64() && number.as_f64().is_some_and(|n| n.abs() >= INEXACT) {
+                    return Err(AnonymiseError::Number);
+                }
                 let text = number.to_string();
                 let masked = self.text(key, path, &text, true)?;
                 // A number that holds nothing stays a number.
@@ -305,8 +341,7 @@ impl Walk<'_, '_> {
             Value::Object(fields) => {
                 let mut out = Map::with_capacity(fields.len());
                 for (name, item) in fields {
-                    path.push('/');
-                    path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                    push_key(path, name);
                     out.insert(name.clone(), self.value(name, path, item, depth + 1)?);
                     path.truncate(len);
                 }
@@ -322,8 +357,13 @@ impl Walk<'_, '_> {
         text: &str,
         number: bool,
     ) -> Result<String, AnonymiseError> {
-        let masked = self.by.value(key, text, self.known, self.options, self.talk)?;
+        let found = self.by.find(key, text, self.known, self.options);
+        let masked = self.by.apply(text, found, self.options, self.talk)?;
         if !masked.replacements.is_empty() {
+            self.pointers += path.len() * masked.replacements.len();
+            if self.pointers > MAX_POINTERS {
+                return Err(AnonymiseError::Pointers);
+            }
             self.changed.push(Changed {
                 path: path.to_owned(),
                 number,
@@ -336,156 +376,14 @@ impl Walk<'_, '_> {
     }
 }
 
-/// How spans are written down for interfaces: offsets are code points.
-#[derive(Debug, Clone, Copy)]
-pub struct Rows {
-    /// With the raw values, as restoring needs them.
-    pub values: bool,
-    /// With the reasons.
-    pub explain: bool,
-}
-
-impl Rows {
-    /// `{type, start, end, score, recognizer, placeholder, masked_start, masked_end}`, and as asked
-    /// `text`, `base_score`, `context`, `validator`.
-    pub fn of_text(self, source: &str, masked: &str, all: &[Replacement]) -> Vec<Value> {
-        let (mut before, mut after) = (CodePoints::new(source), CodePoints::new(masked));
-        let row = |r: &Replacement| {
-            let s = &r.finding.span;
-            let mut row = json!({
-                "type": s.entity.as_str(),
-                "start": before.at(s.start),
-                "end": before.at(s.end),
-                "score": (f64::from(s.score) * 1000.0).round() / 1000.0,
-                "recognizer": s.recognizer,
-                "placeholder": r.text,
-                "masked_start": after.at(r.range.start),
-                "masked_end": after.at(r.range.end),
-            });
-            if self.values {
-                row["text"] = json!(r.surface.expose());
-            }
-            if self.explain {
-                row["base_score"] = json!(r.finding.base_score);
-                row["context"] = json!(r.finding.context);
-                row["validator"] = json!(r.finding.validator);
-            }
-            row
-        };
-        all.iter().map(row).collect()
-    }
-
-    /// The same with a `path` in front, and `number` where a number was replaced by a string.
-    pub fn of_json(self, changed: &[Changed]) -> Vec<Value> {
-        let rows = |c: &Changed| {
-            let mut rows = self.of_text(&c.source, &c.masked, &c.replacements);
-            for row in &mut rows {
-                row["path"] = json!(c.path);
-                if c.number {
-                    row["number"] = json!(true);
-                }
-            }
-            rows
-        };
-        changed.iter().flat_map(rows).collect()
-    }
-}
-
-/// Undoes [`Anonymiser::text`] by the rows that [`Rows::of_text`] gave, with their values: exactly
-/// the source, byte for byte.
-///
-/// # Errors
-/// Says which span doesn't fit.
-pub fn restore_text(masked: &str, spans: &[Value]) -> Result<String, String> {
-    let mut out = String::with_capacity(masked.len());
-    let mut bytes = masked.char_indices().map(|(at, _)| at).chain([masked.len()]);
-    // The byte of each code point that is asked for, in rising order.
-    let mut point = 0;
-    let mut byte_of = |wanted: usize| {
-        let at = bytes.nth(wanted.checked_sub(point)?)?;
-        point = wanted + 1;
-        Some(at)
-    };
-    let mut done = 0;
-    for (i, span) in spans.iter().enumerate() {
-        let missing = |name: &str| format!("span {}: `{name}` is missing", i + 1);
-        let text = |name: &str| span.get(name).and_then(Value::as_str).ok_or_else(|| missing(name));
-        let (placeholder, surface) = (text("placeholder")?, text("text")?);
-        let start =
-            span.get("masked_start").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
-        let start = match start {
-            Some(start) => byte_of(start).filter(|at| *at >= done),
-            None => masked.get(done..).and_then(|rest| rest.find(placeholder)).map(|at| done + at),
-        };
-        let start = start
-            .filter(|at| masked.get(*at..).is_some_and(|rest| rest.starts_with(placeholder)))
-            .ok_or_else(|| {
-                format!("span {}: its placeholder doesn't stand there in `masked`", i + 1)
-            })?;
-        out.push_str(&unescape(&masked[done..start]));
-        out.push_str(surface);
-        done = start + placeholder.len();
-    }
-    out.push_str(&unescape(&masked[done..]));
-    Ok(out)
-}
-
-/// Undoes [`Anonymiser::json`] by the rows that [`Rows::of_json`] gave, with their values.
-///
-/// # Errors
-/// Says which span doesn't fit.
-pub fn restore_json(mut masked: Value, spans: &[Value]) -> Result<Value, String> {
-    let mut by_path: HashMap<String, Vec<Value>> = HashMap::new();
-    for (i, span) in spans.iter().enumerate() {
-        let path = span.get("path").and_then(Value::as_str);
-        let path = path.ok_or_else(|| format!("span {}: `path` is missing", i + 1))?;
-        by_path.entry(path.to_owned()).or_default().push(span.clone());
-    }
-    unescape_all(&mut masked, &mut String::new(), &by_path);
-    for (path, spans) in by_path {
-        let place = masked.pointer_mut(&path).filter(|v| v.is_string() || v.is_number());
-        let place = place.ok_or_else(|| format!("`masked` has no text at {path}"))?;
-        // A number that was kept is one still.
-        let Some(text) = place.as_str() else { continue };
-        let text = restore_text(text, &spans)?;
-        let number = spans.iter().any(|s| s.get("number").is_some());
-        *place = match serde_json::from_str(&text) {
-            Ok(Value::Number(n)) if number => Value::Number(n),
-            _ => Value::String(text),
-        };
-    }
-    Ok(masked)
-}
-
-fn unescape_all(value: &mut Value, path: &mut String, except: &HashMap<String, Vec<Value>>) {
-    let len = path.len();
-    match value {
-        Value::String(text) if !except.contains_key(path.as_str()) => *text = unescape(text),
-        Value::Array(items) => {
-            for (i, item) in items.iter_mut().enumerate() {
-                path.push_str(&format!("/{i}"));
-                unescape_all(item, path, except);
-                path.truncate(len);
-            }
-        }
-        Value::Object(fields) => {
-            for (name, item) in fields {
-                path.push_str(&format!("/{}", name.replace('~', "~0").replace('/', "~1")));
-                unescape_all(item, path, except);
-                path.truncate(len);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Undoes the escapes that rendering puts into look-alikes.
-fn unescape(literal: &str) -> String {
-    masking::restore(literal, &Numbering::new(), &|_| None, RestorePolicy::Reveal).text
+/// Adds a key to a JSON pointer (RFC 6901).
+fn push_key(path: &mut String, key: &str) {
+    path.push('/');
+    path.push_str(&key.replace('~', "~0").replace('/', "~1"));
 }
 
 /// Display names in header fields that list people: `Anna Smith <anna@shop.example>`.
-fn named(value: &Value, depth: usize, people: &mut Vec<String>) {
+fn named(value: &Value, depth: usize, people: &mut BTreeSet<String>) {
     let Value::Object(fields) = value else {
         if let (Value::Array(items), true) = (value, depth <= MAX_DEPTH) {
             items.iter().for_each(|item| named(item, depth + 1, people));
@@ -516,7 +414,11 @@ fn display_names(list: &str) -> impl Iterator<Item = String> + '_ {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::Strategy as _;
+    use serde_json::json;
+
     use super::*;
+    use crate::nlp::mask::tests::processor_time;
     use crate::nlp::mask::{Masker, MaskerConfig};
 
     fn anonymiser() -> Anonymiser {
@@ -567,6 +469,80 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_read_however_their_words_are_joined() {
+        for (key, words) in [
+            ("date_of_birth", "date of birth"),
+            ("date-of-birth", "date of birth"),
+            ("dateOfBirth", "date of birth"),
+            ("DateOfBirth", "Date of birth"),
+            ("user.phoneNumber", "user phone number"),
+            ("userIBAN", "user iBAN"),
+            ("IBANNumber", "IBAN number"),
+            ("IBAN", "IBAN"),
+            ("öÄß", "ö äß"),
+            ("", ""),
+        ] {
+            assert_eq!(words_of(key).to_lowercase(), words.to_lowercase(), "{key}");
+        }
+        let long = "é".repeat(1000) + "_password";
+        assert!(words_of(&long).len() <= MAX_LEAD + 8 && words_of(&long).ends_with("é password"));
+        let values = json!({
+            "dateOfBirth": "12.03.1985", "phoneNumber": "0176 1234567", "cardPin": "4821",
+            "userPassword": "sunshine", "accountNumber": "1234567890", "licensePlate": "AB12 CDE",
+        });
+        let out =
+            anonymiser().json(&values, &Options::default(), &mut Conversation::default()).unwrap();
+        for (key, value) in out.value.as_object().unwrap() {
+            let masked = value.as_str().unwrap();
+            assert!(masked.starts_with('<') && masked.ends_with('>'), "{key}: {masked}");
+        }
+    }
+
+    #[test]
+    fn a_document_takes_time_linear_in_its_size() {
+        let a = anonymiser();
+        let people = |n: usize| {
+            let letters =
+                |i: usize| format!("{i:06}").bytes().map(|b| char::from(b + 49)).collect();
+            let one = |i: usize| -> String {
+                let name: String = letters(i);
+                format!("An{name} Sm{name} <a{i}@x.example>")
+            };
+            json!({"from": (0..n).map(one).collect::<Vec<_>>(), "b": vec!["ok"; n]})
+        };
+        let long_key = |n: usize| json!({"k".repeat(n): vec!["ok"; n / 4]});
+        for make in [&people as &dyn Fn(usize) -> Value, &long_key] {
+            let time = |n: usize| {
+                let doc = make(n);
+                let run = || {
+                    processor_time(|| {
+                        a.json(&doc, &Options::default(), &mut Conversation::default()).unwrap();
+                    })
+                };
+                run().min(run()).min(run())
+            };
+            // A square is off by a thousand.
+            let (small, large) = (time(100), time(3200));
+            let bound = small * 32 * 8 + std::time::Duration::from_millis(200);
+            assert!(large < bound, "{small:?} for 100, {large:?} for 3200");
+        }
+    }
+
+    #[test]
+    fn what_could_not_come_back_is_refused() {
+        let a = anonymiser();
+        let mask = |doc: Value| a.json(&doc, &Options::default(), &mut Conversation::default());
+        let long: Value = serde_json::from_str("[123456789012345678901234567890]").unwrap();
+        assert!(matches!(mask(long), Err(AnonymiseError::Number)));
+        assert_eq!(
+            mask(json!([1.5, u64::MAX, -3, 1e15])).unwrap().value,
+            json!([1.5, u64::MAX, -3, 1e15])
+        );
+        let heavy = json!({"k".repeat(1 << 20): vec!["a@x.example"; 40]});
+        assert!(matches!(mask(heavy), Err(AnonymiseError::Pointers)));
+    }
+
+    #[test]
     fn what_was_masked_comes_back_exactly() {
         let a = anonymiser();
         let texts = [
@@ -587,6 +563,35 @@ mod tests {
             let out = a.json(&doc, &options, &mut Conversation::default()).unwrap();
             let restored = restore_json(out.value, &rows.of_json(&out.changed));
             assert_eq!(restored, Ok(doc), "{operator}");
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn any_text_comes_back_exactly(
+            parts in proptest::collection::vec(proptest::prelude::prop_oneof![
+                ".*",
+                proptest::sample::select(vec![
+                    "a@x.example", "4111 1111 1111 1111", "<EMAIL_1>", "<=EMAIL_1>", "⟦", "password: q7Ɱx\u{301}",
+                    " call +49 30 901820 ", "[Card 1]", "\r\n", "ﬁ@ß.example", "İ\u{200b}", "１２３",
+                ]).prop_map(str::to_owned),
+            ], 0..6),
+            operator in proptest::sample::select(vec!["placeholder", "redact", "partial", "hash", "fake", "keep"]),
+        ) {
+            let a = anonymiser();
+            let text = parts.concat();
+            let operators = Operators::read([("*", operator)]).unwrap();
+            let options = Options { operators: Some(&operators), ..Options::default() };
+            let rows = Rows { values: true, explain: false };
+            let out = a.text(&text, &options, &mut Conversation::default()).unwrap();
+            let spans = rows.of_text(&text, &out.text, &out.replacements);
+            proptest::prop_assert_eq!(restore_text(&out.text, &spans).unwrap(), text.clone());
+            let doc = json!({"a": parts, text.clone(): [text, 4_111_111_111_111_111_u64]});
+            let out = a.json(&doc, &options, &mut Conversation::default()).unwrap();
+            let restored = restore_json(out.value, &rows.of_json(&out.changed)).unwrap();
+            proptest::prop_assert_eq!(restored, doc);
         }
     }
 

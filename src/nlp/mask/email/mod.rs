@@ -4,9 +4,13 @@
 //! `key=anna@example.com` is an address behind a key. Bounce addresses (VERP, SRS), which do carry
 //! a `=`, are recognised by their beginning.
 
+mod disguised;
+
 use super::candidate::Candidate;
+use super::context::floor;
 use super::recognizer::Recognizer;
 use super::source::{Clues, Source, joins};
+use super::url::is_top_level;
 use crate::domain::masking::Entity;
 
 /// Octets of a path, the longest address there is (RFC 5321, 4.5.3.1.3).
@@ -21,15 +25,17 @@ impl Recognizer for Email {
         const { &Entity::EMAIL_ADDRESS }
     }
 
-    fn may_match(&self, clues: &Clues) -> bool {
-        clues.at_signs > 0 && clues.dots > 0
+    /// The `@` may be a word.
+    fn may_match(&self, _: &Clues) -> bool {
+        true
     }
 
     fn find(&self, source: &Source<'_>, out: &mut Vec<Candidate>) {
+        disguised::find(source, out);
         let text = source.text();
         let mut free = 0;
         for (at, _) in text.match_indices('@') {
-            // Neither side reaches over an `@`, so all scans together read the text twice at most.
+            // The local part ends at the `@` before, the domain after the longest there is.
             let local = local_part(&text[free..at]);
             let domain = domain(&text[at + 1..]);
             let range = at - local.len()..at + 1 + domain.len();
@@ -67,6 +73,7 @@ fn is_rewritten(front: &str) -> bool {
 /// The domain name at the head of `after`: two or more labels, the last one not a number; empty
 /// if there is none.
 fn domain(after: &str) -> &str {
+    let after = &after[..floor(after, MAX_ADDRESS + 1)];
     let mut end = 0;
     let mut labels = 0;
     let mut at = 0;
@@ -95,21 +102,13 @@ fn domain(after: &str) -> &str {
     &after[..end]
 }
 
-/// A label that could be a top-level domain: letters, or an encoded international one.
-fn is_top_level(label: &str) -> bool {
-    let letters = label.chars().all(char::is_alphabetic) && label.chars().nth(1).is_some();
-    letters || label.get(..4).is_some_and(|p| p.eq_ignore_ascii_case("xn--"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nlp::mask::recognizer::surfaces;
 
     fn found(text: &str) -> Vec<String> {
-        let source = Source::new(text, None);
-        let mut out = Vec::new();
-        Email.find(&source, &mut out);
-        out.into_iter().map(|c| text[c.range].to_owned()).collect()
+        surfaces(&Email, text)
     }
 
     #[test]
