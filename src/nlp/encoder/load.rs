@@ -113,7 +113,7 @@ pub(super) fn load(
     let graph =
         Graph::load(&weights, &architecture, precision, kernels).map_err(architecture_error)?;
     Ok(Encoder {
-        id: format!("{}@{}/{}", name(dir), &digest[..8], precision.label()),
+        id: format!("{}/{}", &digest[..8], precision.label()),
         tokenizer,
         graph,
         pooling: architecture.pooling,
@@ -121,12 +121,6 @@ pub(super) fn load(
         window: architecture.positions.min(WINDOW),
         lanes: Lanes::start(threads)?,
     })
-}
-
-/// The last component of the folder's path, links and dots resolved.
-fn name(dir: &Path) -> String {
-    let full = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    full.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 fn required(path: &Path) -> Result<Vec<u8>, EncoderError> {

@@ -107,7 +107,8 @@ pub trait Embed: Send + Sync {
     fn read(&self, _text: &str) -> Option<Reading> {
         None
     }
-    /// Name of the model, its weights and its mode; vectors of different ids don't compare.
+    /// Its weights and its mode; [`comparable`](crate::domain::vectors::comparable) says whose
+    /// vectors compare.
     fn id(&self) -> &str;
     /// Length of the vectors.
     fn dims(&self) -> usize;
@@ -165,8 +166,8 @@ impl Encoder {
         load::load(dir, mode, threads, linear::Kernels::Portable)
     }
 
-    /// Name of the model folder, the first 8 digits of the weights' SHA-256 and the mode, as
-    /// `all-MiniLM-L6-v2@53aa5117/int8`. The mode reads `int8w7` on CPUs without 8-bit dot products,
+    /// The first 8 digits of the weights' SHA-256 and the mode, as `53aa5117/int8`: what the model's
+    /// folder is called doesn't count. The mode reads `int8w7` on CPUs without 8-bit dot products,
     /// where the weights have 7 bits: those vectors are slightly other ones.
     pub fn id(&self) -> &str {
         &self.id

@@ -82,13 +82,12 @@ impl Encoder {
             return Vec::new();
         }
         let wanted = self.lanes.count().min(lengths.iter().sum::<usize>() / ROWS_PER_SHARE);
-        let mut taken = self.lanes.take(wanted);
-        let passes = windows::passes(&lengths, PASS, taken.lanes.len());
+        let passes = windows::passes(&lengths, PASS, self.lanes.idle().min(wanted));
         let job = Job { encoder: self, ids, windows, finish: &finish };
         if passes.len() == 1 {
-            return job.together(0..windows.len(), &mut taken.lanes);
+            return job.together(0..windows.len(), &mut self.lanes.take(wanted).lanes);
         }
-        job.apart(&passes, &mut taken.lanes)
+        job.apart(&passes)
     }
 
     fn sum(&self, states: &[States<'_>]) -> Sums {
@@ -170,32 +169,31 @@ struct Job<'a, F> {
 }
 
 impl<T: Send, F: Fn(&[States<'_>]) -> T + Sync> Job<'_, F> {
-    /// Several passes, each on one lane; the lanes take the next one until none is left.
-    fn apart(&self, passes: &[Range<usize>], lanes: &mut [Lane]) -> Vec<T> {
+    /// Several passes, each on one lane, side by side where lanes are free. A lane goes back after
+    /// every pass, so that whoever waits meanwhile comes between two of them.
+    fn apart(&self, passes: &[Range<usize>]) -> Vec<T> {
+        let lanes = &self.encoder.lanes;
         let next = AtomicUsize::new(0);
-        let work = |lane: &mut Lane| {
+        let work = || {
             let mut done = Vec::new();
             while let Some(pass) = passes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                done.push((pass.start, self.together(pass.clone(), std::slice::from_mut(lane))));
+                let mut lane = lanes.take(1);
+                done.push((pass.start, self.together(pass.clone(), &mut lane.lanes)));
             }
             done
         };
-        let mut done = match lanes {
-            [] => Vec::new(),
-            [only] => work(only),
-            [first, rest @ ..] => std::thread::scope(|scope| {
-                let threads: Vec<_> =
-                    rest.iter_mut().map(|lane| scope.spawn(|| work(lane))).collect();
-                let mut done = work(first);
-                for thread in threads {
-                    match thread.join() {
-                        Ok(more) => done.extend(more),
-                        Err(panic) => std::panic::resume_unwind(panic),
-                    }
+        let others = lanes.count().min(passes.len()).saturating_sub(1);
+        let mut done = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..others).map(|_| scope.spawn(work)).collect();
+            let mut done = work();
+            for thread in threads {
+                match thread.join() {
+                    Ok(more) => done.extend(more),
+                    Err(panic) => std::panic::resume_unwind(panic),
                 }
-                done
-            }),
-        };
+            }
+            done
+        });
         done.sort_unstable_by_key(|(start, _)| *start);
         done.into_iter().flat_map(|(_, results)| results).collect()
     }

@@ -141,3 +141,30 @@ fn many_callers_at_once() {
         }
     });
 }
+
+/// A short text that comes while a long one is under way waits for a pass, not for the whole text.
+#[test]
+fn a_short_text_comes_between_the_passes_of_a_long_one() {
+    for threads in [1, 2] {
+        let encoder = load(Mode::Int8, false, threads);
+        let long = TEXTS.join(" ").repeat(60);
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let read = encoder.encode(&[long.as_str()]);
+                done.store(true, std::sync::atomic::Ordering::SeqCst);
+                read
+            });
+            // The long text has begun when it holds every lane.
+            while encoder.lanes.idle() > 0 {
+                std::thread::yield_now();
+            }
+            for text in &TEXTS[1..6] {
+                encoder.encode(&[text]);
+                let over = done.load(std::sync::atomic::Ordering::SeqCst);
+                assert!(!over, "{text} waited for the end of the long text");
+            }
+            assert!(reader.join().unwrap()[0].tokens > 100 * 256);
+        });
+    }
+}

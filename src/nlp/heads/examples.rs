@@ -2,6 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::features::Features;
+use super::ridge::{Fit, Ridge, RidgeError, RidgeOptions};
+use super::surface::Surface;
+use crate::nlp::encoder::Encoding;
+
 /// Texts with the number of their label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examples {
@@ -46,6 +51,30 @@ impl Examples {
             texts.extend(list);
         }
         Ok(Self { texts, targets })
+    }
+
+    /// Fits a head on what is seen of each text.
+    ///
+    /// # Errors
+    /// When the numbers can't be fitted.
+    pub(super) fn fit(
+        &self,
+        surfaces: &[Surface],
+        encodings: &[Encoding],
+        features: impl Fn(&Surface, &Encoding) -> Features,
+        classes: usize,
+        options: RidgeOptions,
+    ) -> Result<Fit, RidgeError> {
+        let rows = surfaces.iter().zip(encodings).map(|(s, e)| features(s, e)).collect();
+        Ridge::fit(rows, &self.targets, classes, options)
+    }
+
+    /// The share of texts, 0–1, that get their own label from `judge`, which is shown the
+    /// probabilities by the fit without them.
+    pub(super) fn accuracy(&self, fit: &Fit, judge: impl Fn(&[f32]) -> usize) -> f32 {
+        let targets = self.targets.iter().enumerate();
+        let right = targets.filter(|(i, target)| judge(fit.unseen.row(*i)) == **target).count();
+        right as f32 / self.targets.len() as f32
     }
 }
 

@@ -223,7 +223,8 @@ pub struct InjectionHead {
 }
 
 impl InjectionHead {
-    /// Fits on examples labelled benign (0) and attack (1).
+    /// Fits on examples labelled benign (0) and attack (1); says besides how many of them, 0–1, a fit
+    /// without them reads right.
     ///
     /// # Errors
     /// When the numbers can't be fitted.
@@ -232,18 +233,12 @@ impl InjectionHead {
         surfaces: &[Surface],
         encodings: &[Encoding],
     ) -> Result<(Self, f32), RidgeError> {
-        let row = |(surface, encoding): (&Surface, &Encoding)| {
+        let row = |surface: &Surface, encoding: &Encoding| {
             features(&surface.part.words, &surface.part.concepts, encoding)
         };
-        let rows = surfaces.iter().zip(encodings).map(row).collect();
-        let fit = Ridge::fit(rows, &examples.targets, LABELS.len(), OPTIONS)?;
-        let right = examples
-            .targets
-            .iter()
-            .enumerate()
-            .filter(|(i, t)| (fit.unseen.row(*i)[1] > 0.5) == (**t == 1))
-            .count();
-        Ok((Self { ridge: fit.ridge }, right as f32 / examples.targets.len() as f32))
+        let fit = examples.fit(surfaces, encodings, row, LABELS.len(), OPTIONS)?;
+        let right = examples.accuracy(&fit, |row| usize::from(row[1] > 0.5));
+        Ok((Self { ridge: fit.ridge }, right))
     }
 
     /// Probability that a sentence is an order to the model.

@@ -28,7 +28,8 @@ pub struct SpamHead {
 }
 
 impl SpamHead {
-    /// Fits on examples whose targets are positions in [`SpamLabel::ALL`].
+    /// Fits on examples whose targets are positions in [`SpamLabel::ALL`]; says besides how many of them,
+    /// 0–1, a fit without them reads right.
     ///
     /// # Errors
     /// When the numbers can't be fitted.
@@ -37,20 +38,10 @@ impl SpamHead {
         surfaces: &[Surface],
         encodings: &[Encoding],
     ) -> Result<(Self, f32), RidgeError> {
-        let rows = surfaces
-            .iter()
-            .zip(encodings)
-            .map(|(surface, encoding)| features(surface, encoding))
-            .collect();
-        let fit = Ridge::fit(rows, &examples.targets, SpamLabel::ALL.len(), OPTIONS)?;
+        let fit = examples.fit(surfaces, encodings, features, SpamLabel::ALL.len(), OPTIONS)?;
         let threshold = threshold(&fit, &examples.targets);
-        let right = examples
-            .targets
-            .iter()
-            .enumerate()
-            .filter(|(i, t)| argmax(fit.unseen.row(*i)) == **t)
-            .count();
-        Ok((Self { ridge: fit.ridge, threshold }, right as f32 / examples.targets.len() as f32))
+        let right = examples.accuracy(&fit, argmax);
+        Ok((Self { ridge: fit.ridge, threshold }, right))
     }
 
     /// Whether a message is ham.
