@@ -269,6 +269,12 @@ impl OpenAi {
     ) -> Result<Value, Refusal> {
         let mut attempt = 0;
         loop {
+            // One caller was told when to come again: that holds for all.
+            if attempt == 0
+                && let Some(wait) = self.circuit().resting(self.host.now())
+            {
+                return Err(Refusal::Error(retry(wait, true, Resting)));
+            }
             if let Err(wait) = self.circuit().admit(self.host.now()) {
                 return Err(Refusal::Error(retry(wait, false, CircuitOpen)));
             }
@@ -295,8 +301,11 @@ impl OpenAi {
                 }
             };
             // An endpoint that names a time is alive; only silence and errors open the circuit.
+            let now = self.host.now();
             if !asked {
-                self.circuit().failed(self.host.now());
+                self.circuit().failed(now);
+            } else if let Some(wait) = asked_wait {
+                self.circuit().rest(now.plus(wait));
             }
             let pause = self.backoff.delay(attempt, asked_wait, self.host.unit());
             attempt += 1;
@@ -342,6 +351,11 @@ struct NoPrompt;
 #[derive(Debug, thiserror::Error)]
 #[error("the endpoint failed {} times in a row and is left alone for a while", CIRCUIT.0)]
 struct CircuitOpen;
+
+/// The endpoint asked for a pause that isn't over.
+#[derive(Debug, thiserror::Error)]
+#[error("the endpoint asked for a pause")]
+struct Resting;
 
 /// Why a request gave no response.
 enum Refusal {

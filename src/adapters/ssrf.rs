@@ -2,7 +2,9 @@
 //! made to the address that was checked, so a name that changes its answer gains nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
+use futures::future::{BoxFuture, FutureExt as _};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// Whether an address belongs to the public Internet. IPv4 inside IPv6 (mapped, NAT64, 6to4) is
@@ -92,19 +94,37 @@ pub fn check(url: &url::Url, allow_private: bool) -> Result<(), Forbidden> {
     if allow_private || is_public(ip) { Ok(()) } else { Err(Forbidden::Address) }
 }
 
+/// What turns a name into addresses.
+pub type Lookup =
+    Arc<dyn Fn(String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> + Send + Sync>;
+
 /// Resolves names and lets only public addresses through; the connection uses what this returns.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct Guard {
-    /// For tests and closed networks.
-    pub allow_private: bool,
+    allow_private: bool,
+    lookup: Lookup,
+}
+
+impl Guard {
+    /// Over the system's resolver. `allow_private` is for tests and closed networks.
+    pub fn new(allow_private: bool) -> Self {
+        let system = |name: String| {
+            async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) }.boxed()
+        };
+        Self::over(allow_private, Arc::new(system))
+    }
+
+    /// Over another resolver.
+    pub fn over(allow_private: bool, lookup: Lookup) -> Self {
+        Self { allow_private, lookup }
+    }
 }
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
-        let allow = self.allow_private;
+        let (allow, found) = (self.allow_private, (self.lookup)(name.as_str().to_owned()));
         Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = found.await?;
             let all_public = found.iter().all(|a| allow || is_public(a.ip()));
             if found.is_empty() || !all_public {
                 return Err(
@@ -183,7 +203,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_resolves_to_loopback_is_refused() {
         let name = || "localhost".parse::<Name>().unwrap();
-        assert!(Guard { allow_private: false }.resolve(name()).await.is_err());
-        assert!(Guard { allow_private: true }.resolve(name()).await.is_ok());
+        assert!(Guard::new(false).resolve(name()).await.is_err());
+        assert!(Guard::new(true).resolve(name()).await.is_ok());
     }
 }

@@ -13,6 +13,10 @@ use crate::ports::host::Host;
 /// How far a timestamp may be from now, in seconds.
 pub const TOLERANCE_S: i64 = 300;
 
+/// What the ids of our own deliveries begin with. The id is signed, so a delivery of ours that is
+/// sent back to us can be told, and refused, whoever else knows the secret.
+pub const OURS: &str = "csreply_";
+
 /// Why a signature doesn't stand. All of them are answered alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSignature {
@@ -25,6 +29,9 @@ pub enum BadSignature {
     /// No signature matches any active secret.
     #[error("no signature matches")]
     Mismatch,
+    /// It is one of our own deliveries, sent back.
+    #[error("the webhook-id is one of our own")]
+    Reflected,
     /// The channel has no secret.
     #[error("the channel has no usable secret")]
     NoSecret,
@@ -68,7 +75,60 @@ pub fn sign(secrets: &[String], id: &str, at: Micros, body: &[u8]) -> (String, S
     (timestamp, all.join(" "))
 }
 
-/// Verifies a delivery over its raw bytes, in constant time for each candidate.
+/// The headers of a delivery, of the right form and time. What can be refused without the body is
+/// refused by making one.
+pub struct Presented<'a> {
+    id: &'a str,
+    timestamp: &'a str,
+    signatures: Vec<[u8; 32]>,
+}
+
+impl<'a> Presented<'a> {
+    /// Reads the three headers. Signatures of versions that aren't ours are passed over.
+    ///
+    /// # Errors
+    /// [`BadSignature::Headers`] or [`BadSignature::Timestamp`].
+    pub fn read(
+        id: &'a str,
+        timestamp: &'a str,
+        signatures: &str,
+        now: Micros,
+    ) -> Result<Self, BadSignature> {
+        if id.is_empty() || id.len() > 256 || signatures.len() > 4096 {
+            return Err(BadSignature::Headers);
+        }
+        let at: i64 = timestamp.parse().map_err(|_| BadSignature::Headers)?;
+        if (now.0.div_euclid(1_000_000)).saturating_sub(at).saturating_abs() > TOLERANCE_S {
+            return Err(BadSignature::Timestamp);
+        }
+        let signatures: Vec<[u8; 32]> = signatures
+            .split(' ')
+            .filter_map(|s| STANDARD.decode(s.strip_prefix("v1,")?).ok()?.try_into().ok())
+            .collect();
+        if signatures.is_empty() {
+            return Err(BadSignature::Headers);
+        }
+        Ok(Self { id, timestamp, signatures })
+    }
+
+    /// Verifies the raw body, in constant time for each candidate.
+    ///
+    /// # Errors
+    /// [`BadSignature::Mismatch`] or [`BadSignature::NoSecret`].
+    pub fn verify(&self, secrets: &[String], body: &[u8]) -> Result<(), BadSignature> {
+        let mut usable = false;
+        for secret in secrets {
+            let Some(mac) = mac(secret, self.id, self.timestamp, body) else { continue };
+            usable = true;
+            if self.signatures.iter().any(|given| mac.clone().verify_slice(given).is_ok()) {
+                return Ok(());
+            }
+        }
+        Err(if usable { BadSignature::Mismatch } else { BadSignature::NoSecret })
+    }
+}
+
+/// Verifies a delivery over its raw bytes.
 ///
 /// # Errors
 /// [`BadSignature`].
@@ -80,25 +140,7 @@ pub fn verify(
     body: &[u8],
     now: Micros,
 ) -> Result<(), BadSignature> {
-    if id.is_empty() || id.len() > 256 || signatures.len() > 4096 {
-        return Err(BadSignature::Headers);
-    }
-    let at: i64 = timestamp.parse().map_err(|_| BadSignature::Headers)?;
-    if (now.0.div_euclid(1_000_000)).saturating_sub(at).saturating_abs() > TOLERANCE_S {
-        return Err(BadSignature::Timestamp);
-    }
-    let mut usable = false;
-    for secret in secrets {
-        let Some(mac) = mac(secret, id, timestamp, body) else { continue };
-        usable = true;
-        for given in signatures.split(' ').filter_map(|s| s.strip_prefix("v1,")) {
-            let Ok(given) = STANDARD.decode(given) else { continue };
-            if mac.clone().verify_slice(&given).is_ok() {
-                return Ok(());
-            }
-        }
-    }
-    Err(if usable { BadSignature::Mismatch } else { BadSignature::NoSecret })
+    Presented::read(id, timestamp, signatures, now)?.verify(secrets, body)
 }
 
 #[cfg(test)]

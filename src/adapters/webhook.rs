@@ -9,12 +9,16 @@ use serde_json::json;
 
 use super::{ssrf, standard_webhooks};
 use crate::domain::retry;
-use crate::ports::channel::{Channel, Delivery, Outgoing};
+use crate::ports::channel::{Channel, Content, Delivery, Outgoing};
 use crate::ports::host::Host;
 use crate::store::{self, Store, approval, channel, review, thread};
 
 /// Largest body that is posted, as Standard Webhooks advises.
 const MAX_BODY: usize = 20 * 1024;
+const TOO_LARGE: &str =
+    "the reply is larger than a webhook may be (20 KiB with its envelope): shorten it";
+/// Longest id of a send.
+const LONGEST_ID: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Posts replies.
 #[derive(Clone)]
@@ -25,9 +29,25 @@ pub struct Webhook {
     allow_private: bool,
 }
 
+/// A client that follows no redirects, resolves through the guard and keeps idle connections for a
+/// minute.
+///
+/// # Errors
+/// When the TLS backend can't be set up.
+pub fn client(guard: ssrf::Guard, timeout: Duration) -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .dns_resolver(Arc::new(guard))
+        .connect_timeout(Duration::from_secs(5))
+        .timeout(timeout)
+        .pool_idle_timeout(Duration::from_secs(60))
+        .no_proxy()
+        .user_agent("countersign")
+        .build()
+}
+
 impl Webhook {
-    /// A client that follows no redirects, resolves through the guard and keeps connections for at
-    /// most five minutes.
+    /// Posts with a [`client`] of its own.
     ///
     /// # Errors
     /// When the TLS backend can't be set up.
@@ -37,15 +57,7 @@ impl Webhook {
         timeout: Duration,
         allow_private: bool,
     ) -> reqwest::Result<Self> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .dns_resolver(Arc::new(ssrf::Guard { allow_private }))
-            .connect_timeout(Duration::from_secs(5))
-            .timeout(timeout)
-            .pool_idle_timeout(Duration::from_secs(60))
-            .no_proxy()
-            .user_agent("countersign")
-            .build()?;
+        let client = client(ssrf::Guard::new(allow_private), timeout)?;
         Ok(Self { store, host, client, allow_private })
     }
 
@@ -72,13 +84,13 @@ impl Webhook {
         if let Err(e) = ssrf::check(&url, self.allow_private) {
             return refused(&e.to_string());
         }
-        let body = body(out, self.host.now().rfc3339());
+        let body = body(out.content(), out.send().as_str(), &self.host.now().rfc3339());
         if body.len() > MAX_BODY {
-            return refused("the reply is larger than a webhook may be (20 KiB)");
+            return refused(TOO_LARGE);
         }
-        let id = out.send().as_str();
+        let id = format!("{}{}", standard_webhooks::OURS, out.send());
         let (timestamp, signature) =
-            standard_webhooks::sign(&channel.secrets, id, self.host.now(), &body);
+            standard_webhooks::sign(channel.signing(), &id, self.host.now(), &body);
         if signature.is_empty() {
             return refused("the channel has no signing secret");
         }
@@ -106,6 +118,12 @@ impl Webhook {
                 let own = header("x-message-id").unwrap_or("accepted");
                 Delivery::Receipt(own.chars().take(200).collect())
             }
+            // It has this id already: an earlier attempt arrived.
+            409 => Delivery::Receipt(
+                header("x-message-id").unwrap_or("known").chars().take(200).collect(),
+            ),
+            // Whether it was read before the endpoint lost patience can't be told.
+            408 => Delivery::Unknown { why: "the endpoint answered 408 (time-out)".into() },
             429 => Delivery::NotProcessed {
                 retry_after: header("retry-after")
                     .and_then(|v| retry::retry_after(v, self.host.now())),
@@ -140,13 +158,12 @@ fn failed(e: &reqwest::Error) -> Delivery {
     Delivery::Unknown { why: why.into() }
 }
 
-fn body(out: &Outgoing, at: String) -> Vec<u8> {
-    let c = out.content();
+fn body(c: &Content, id: &str, at: &str) -> Vec<u8> {
     json!({
         "type": "reply.approved",
         "timestamp": at,
         "data": {
-            "id": out.send(),
+            "id": id,
             "to": c.to,
             "cc": c.cc,
             "from": c.sender,
@@ -162,6 +179,11 @@ fn body(out: &Outgoing, at: String) -> Vec<u8> {
 impl Channel for Webhook {
     fn deliver<'a>(&'a self, out: &'a Outgoing) -> BoxFuture<'a, Delivery> {
         self.post(out).boxed()
+    }
+
+    fn accepts(&self, reply: &Content) -> Result<(), String> {
+        let len = body(reply, LONGEST_ID, &self.host.now().rfc3339()).len();
+        if len > MAX_BODY { Err(TOO_LARGE.to_owned()) } else { Ok(()) }
     }
 
     /// The id is stable, but nothing obliges a receiver to remember it.

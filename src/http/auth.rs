@@ -122,7 +122,11 @@ impl Person {
 
 /// The value of our session cookie.
 pub fn cookie(app: &App, headers: &HeaderMap) -> Option<String> {
-    let name = app.cookie_name();
+    named_cookie(headers, app.cookie_name())
+}
+
+/// The value of the cookie of this name.
+pub(super) fn named_cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     headers
         .get_all(header::COOKIE)
         .iter()

@@ -29,10 +29,13 @@ pub async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     for (kind, state, n) in job::counts(&mut c).await? {
         text.push_str(&format!("countersign_jobs{{kind=\"{kind}\",state=\"{state}\"}} {n}\n"));
     }
-    let free = app.in_flight.available_permits();
+    let (free, bytes) = (app.limits.free(), app.limits.free_mib());
     text.push_str(&format!(
         "# HELP countersign_requests_free Requests that could be taken at once.\n\
-         # TYPE countersign_requests_free gauge\ncountersign_requests_free {free}\n"
+         # TYPE countersign_requests_free gauge\ncountersign_requests_free {free}\n\
+         # HELP countersign_body_budget_free_mib Room for bodies on their way in, in MiB.\n\
+         # TYPE countersign_body_budget_free_mib gauge\n\
+         countersign_body_budget_free_mib {bytes}\n"
     ));
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     Ok((StatusCode::OK, kind, text).into_response())

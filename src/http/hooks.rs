@@ -1,5 +1,6 @@
-//! `POST /v1/hooks/{channel}`: the generic webhook in, signed as Standard Webhooks. The signature is
-//! verified over the raw bytes before anything is parsed. The path's channel is `tenant.channel`, or
+//! `POST /v1/hooks/{channel}`: the generic webhook in, signed as Standard Webhooks. What can't stand
+//! (no such channel, no signature, an old timestamp) is refused before the body is read, and the
+//! signature is verified over the raw bytes before anything is parsed. The path's channel is `tenant.channel`, or
 //! the channel's name alone for the default tenant; what gives access is the signature.
 
 use std::collections::HashMap;
@@ -7,29 +8,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{FromRequest as _, Path, Request, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::messages::{edit_one, take};
+use super::messages::{edit_in, switched_on, take};
 use super::problem::Problem;
 use super::{App, read_json};
-use crate::adapters::standard_webhooks as signatures;
+use crate::adapters::standard_webhooks::{self as signatures, BadSignature, OURS, Presented};
 use crate::domain::audit::Actor;
 use crate::domain::ids::{Micros, Slug, TenantId};
 use crate::domain::message::{Direction, NewMessage};
 use crate::pipeline::understand;
 use crate::store::channel::{self, Channel};
 use crate::store::hook::{self, Delivery, Seen};
-use crate::store::{message, tenant};
+use crate::store::{message, tenant as tenants};
 
 /// The payload: `{type, timestamp, data}`.
 #[derive(Deserialize)]
 struct Payload {
     #[serde(rename = "type")]
     kind: String,
+    /// When it happened, as the platform knows it: RFC 3339, or an epoch time as text or number.
+    timestamp: Option<Value>,
     data: NewMessage,
 }
 
@@ -37,45 +40,47 @@ struct Payload {
 pub async fn receive(
     State(app): State<App>,
     Path(path): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Problem> {
-    let unauthorized = || {
-        Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "bad_signature",
-            "no such channel, or the signature doesn't stand",
-        )
+    request: Request,
+) -> Result<Response, Response> {
+    let unauthorized = |e: BadSignature| {
+        tracing::info!(reason = %e, "webhook refused");
+        let why = "no such channel, or the signature doesn't stand";
+        Problem::new(StatusCode::UNAUTHORIZED, "bad_signature", why).into_response()
     };
-    let (tenant, channel) = find(&app, &path).await?.ok_or_else(unauthorized)?;
+    let headers = request.headers().clone();
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let webhook_id = text("webhook-id").to_owned();
-    signatures::verify(
-        &channel.secrets,
-        &webhook_id,
-        text("webhook-timestamp"),
-        text("webhook-signature"),
-        &body,
-        app.store.host.now(),
-    )
-    .map_err(|e| {
-        tracing::info!(channel = %channel.id, reason = %e, "webhook refused");
-        unauthorized()
-    })?;
-    let p: Payload = read_json(&body)?;
+    let id = text("webhook-id");
+    let (at, signatures) = (text("webhook-timestamp"), text("webhook-signature"));
+    let now = app.store.host.now();
+    let presented = Presented::read(id, at, signatures, now).map_err(unauthorized)?;
+    if id.starts_with(OURS) {
+        return Err(unauthorized(BadSignature::Reflected));
+    }
+    let found = find(&app, &path).await.map_err(IntoResponse::into_response)?;
+    let (tenant, channel) = found.ok_or_else(|| unauthorized(BadSignature::NoSecret))?;
+    let body = Bytes::from_request(request, &app).await.map_err(IntoResponse::into_response)?;
+    presented.verify(&channel.secrets, &body).map_err(unauthorized)?;
+    take_in(&app, &tenant, &channel, id, &body).await.map_err(IntoResponse::into_response)
+}
+
+/// Does what a delivery says whose signature stands.
+async fn take_in(
+    app: &App,
+    tenant: &TenantId,
+    channel: &Channel,
+    webhook_id: &str,
+    body: &[u8],
+) -> Result<Response, Problem> {
+    let p: Payload = read_json(body)?;
+    let delivery = Delivery::new(&app.store, tenant, &channel.id, webhook_id, body);
     match p.kind.as_str() {
-        "message.created" => {
-            let webhook = Some(Delivery::new(&app.store, &tenant, &channel.id, &webhook_id, &body));
-            take(&app, &tenant, &channel, p.data, Actor::System, webhook).await
+        "message.created" | "reply.sent" => {
+            switched_on(channel)?;
+            let direction = if p.kind == "reply.sent" { Direction::Out } else { p.data.direction };
+            let data = NewMessage { direction, ..p.data };
+            take(app, tenant, channel, data, Actor::System, Some(delivery)).await
         }
-        "reply.sent" => {
-            let data = NewMessage { direction: Direction::Out, ..p.data };
-            let webhook = Some(Delivery::new(&app.store, &tenant, &channel.id, &webhook_id, &body));
-            take(&app, &tenant, &channel, data, Actor::System, webhook).await
-        }
-        "message.edited" | "message.deleted" => {
-            change(&app, &tenant, &channel, p, &webhook_id, &body).await
-        }
+        "message.edited" | "message.deleted" => change(app, tenant, channel, p, &delivery).await,
         _ => Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "unknown_type",
@@ -122,7 +127,7 @@ async fn find(app: &App, path: &str) -> Result<Option<(TenantId, Arc<Channel>)>,
     let mut c = app.store.db.read().await?;
     let (owner, slug) = match path.split_once('.') {
         Some((owner, slug)) => {
-            let found = tenant::all(&mut c).await?.into_iter().find(|t| t.slug.as_str() == owner);
+            let found = tenants::all(&mut c).await?.into_iter().find(|t| t.slug.as_str() == owner);
             let Some(found) = found else { return Ok(None) };
             (found.id, slug)
         }
@@ -137,32 +142,21 @@ async fn find(app: &App, path: &str) -> Result<Option<(TenantId, Arc<Channel>)>,
     Ok(Some((owner, channel)))
 }
 
+/// An edit or a deletion: its effect and the remembered delivery in one transaction, so that neither
+/// stands without the other and the same delivery twice at once has one effect.
 async fn change(
     app: &App,
     tenant: &TenantId,
     channel: &Channel,
     p: Payload,
-    webhook_id: &str,
-    body: &[u8],
+    delivery: &Delivery,
 ) -> Result<Response, Problem> {
+    let at = happened(p.timestamp.as_ref(), app.store.host.now())?;
     let external = p.data.external_id.clone().unwrap_or_default();
-    let row = {
-        let mut c = app.store.db.read().await?;
-        message::by_external(&app.store, &mut c, tenant, &channel.id, &external).await?
-    };
-    let delivery = Delivery::new(&app.store, tenant, &channel.id, webhook_id, body);
-    let seen = {
-        let mut tx = app.store.db.begin().await?;
-        let seen = hook::remember(&app.store, &mut tx, &delivery).await?;
-        // A first delivery is remembered only together with its effect, which is idempotent: a
-        // process that dies in between sees it as new again.
-        if seen != Seen::New {
-            tx.commit().await?;
-        }
-        seen
-    };
-    let kind = p.kind.clone();
-    match seen {
+    let mut tx = app.store.db.begin().await?;
+    tenants::lock(&mut tx, tenant).await?;
+    let row = message::by_external(&app.store, &mut tx, tenant, &channel.id, &external).await?;
+    let (status, result) = match hook::remember(&app.store, &mut tx, delivery).await? {
         Seen::Differs => {
             return Err(Problem::new(
                 StatusCode::CONFLICT,
@@ -170,18 +164,41 @@ async fn change(
                 "this webhook-id was delivered before with another body",
             ));
         }
-        Seen::Again => {}
-        Seen::New if p.kind == "message.deleted" => {
-            understand::delete(&app.store, tenant, &row.id, &Actor::System).await?;
+        Seen::Again => (StatusCode::OK, p.kind.as_str()),
+        // One that came after it has been applied already.
+        Seen::New if !hook::is_newest(&mut tx, tenant, &row.id, at).await? => {
+            (StatusCode::OK, "outdated")
         }
-        Seen::New => edit_one(app, tenant, &row.id, p.data, &Actor::System).await?,
-    }
-    if seen == Seen::New {
-        let mut tx = app.store.db.begin().await?;
-        hook::remember(&app.store, &mut tx, &delivery).await?;
-        tx.commit().await?;
-        app.wake.notify_one();
-    }
-    let status = if seen == Seen::New { StatusCode::ACCEPTED } else { StatusCode::OK };
-    Ok((status, Json(json!({"id": row.id, "result": kind}))).into_response())
+        Seen::New if p.kind == "message.deleted" => {
+            understand::delete_in(&app.store, &mut tx, tenant, &row.id, &Actor::System).await?;
+            (StatusCode::ACCEPTED, p.kind.as_str())
+        }
+        Seen::New => {
+            switched_on(channel)?;
+            edit_in(app, &mut tx, tenant, &row.id, p.data, &Actor::System).await?;
+            (StatusCode::ACCEPTED, p.kind.as_str())
+        }
+    };
+    tx.commit().await?;
+    app.wake.notify_one();
+    Ok((status, Json(json!({"id": row.id, "result": result}))).into_response())
+}
+
+/// When a change happened: what the platform says, or now. A clock that is far ahead of ours must not
+/// void every change that comes after it.
+fn happened(timestamp: Option<&Value>, now: Micros) -> Result<Micros, Problem> {
+    let text = match timestamp {
+        None | Some(Value::Null) => return Ok(now),
+        Some(Value::String(s)) => s.clone(),
+        Some(other) => other.to_string(),
+    };
+    let at = Micros::parse(&text).ok_or_else(|| {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "bad_time",
+            "timestamp: expected RFC 3339, RFC 5322 or an epoch time",
+        )
+    })?;
+    let ahead = at.0.saturating_sub(now.0) > signatures::TOLERANCE_S * 1_000_000;
+    Ok(if ahead { now } else { at })
 }

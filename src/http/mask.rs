@@ -79,13 +79,10 @@ pub async fn mask(
         return Err(bad("min_score: expected 0 to 1".to_owned()));
     }
     let pairs = ask.operators.iter().map(|(entity, o)| (entity.as_str(), o.as_str()));
-    let operators = app
-        .anonymiser
-        .operators()
-        .clone()
-        .with(pairs)
-        .map_err(|e| bad(format!("operators: {e}")))?;
-    let by = app.anonymiser.clone().with_key(app.store.keys.operator_key(caller.tenant()));
+    let tenant = caller.tenant();
+    let by = app.pipeline.masking.of(tenant).anonymiser(app.store.keys.operator_key(tenant));
+    let operators =
+        by.operators().clone().with(pairs).map_err(|e| bad(format!("operators: {e}")))?;
     if ask.items.as_ref().is_some_and(|items| items.len() > MAX_ITEMS) {
         return Err(bad(format!("items: at most {MAX_ITEMS} at a time")));
     }

@@ -19,9 +19,9 @@ use crate::intake::{Accepted, Request};
 use crate::pipeline::{threads, understand};
 use crate::receive;
 use crate::store::channel::{self, Channel};
-use crate::store::hook::Delivery;
+use crate::store::hook::{self, Delivery};
 use crate::store::message::{self, Message, Receipt};
-use crate::store::{self, Store};
+use crate::store::{self, Store, Tx, tenant as tenants};
 
 /// `POST /v1/messages`.
 pub async fn create(
@@ -35,10 +35,26 @@ pub async fn create(
     take(&app, caller.tenant(), &channel, m, caller.actor(), None).await
 }
 
+/// Refuses what comes in on a channel that is switched off. Deletions aren't refused: losing one would
+/// keep what a customer took back.
+///
+/// # Errors
+/// 409.
+pub fn switched_on(channel: &Channel) -> Result<(), Problem> {
+    if !channel.disabled {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::CONFLICT,
+        "channel_disabled",
+        "this channel is switched off: nothing was taken",
+    ))
+}
+
 /// The channel of a slug.
 ///
 /// # Errors
-/// 422 when there is none of that name.
+/// 422 when there is none of that name, 409 when it is switched off.
 pub async fn named(app: &App, tenant: &TenantId, slug: Option<&str>) -> Result<Channel, Problem> {
     let unknown = || {
         Problem::new(
@@ -49,7 +65,9 @@ pub async fn named(app: &App, tenant: &TenantId, slug: Option<&str>) -> Result<C
     };
     let slug: Slug = slug.and_then(|s| s.parse().ok()).ok_or_else(unknown)?;
     let mut c = app.store.db.read().await?;
-    channel::by_slug(&app.store, &mut c, tenant, &slug).await?.ok_or_else(unknown)
+    let channel = channel::by_slug(&app.store, &mut c, tenant, &slug).await?.ok_or_else(unknown)?;
+    switched_on(&channel)?;
+    Ok(channel)
 }
 
 /// Hands a message to the intake and says what came of it: 202 new, 200 known, 409 taken.
@@ -117,25 +135,33 @@ pub async fn edit(
     caller.need("ingest")?;
     let id: MessageId = id("message", &path)?;
     let m: NewMessage = read_json(&body)?;
-    edit_one(&app, caller.tenant(), &id, m, &caller.actor()).await?;
+    let (tenant, now) = (caller.tenant(), app.store.host.now());
+    let mut tx = app.store.db.begin().await?;
+    tenants::lock(&mut tx, tenant).await?;
+    let row = message::get(&mut tx, tenant, &id).await?;
+    switched_on(&channel::get(&app.store, &mut tx, tenant, &row.channel).await?)?;
+    // A webhook's older edit that arrives after this one is outdated.
+    hook::is_newest(&mut tx, tenant, &id, now).await?;
+    edit_in(&app, &mut tx, tenant, &id, m, &caller.actor()).await?;
+    tx.commit().await?;
+    app.wake.notify_one();
     Ok(answer(StatusCode::ACCEPTED, &id, "edited"))
 }
 
-/// Replaces a message's text; sender, references and ids stay as they were received.
+/// Replaces a message's text in the caller's transaction, which holds the tenant's lock; sender,
+/// references and ids stay as they were received.
 ///
 /// # Errors
 /// 404, 422.
-pub async fn edit_one(
+pub async fn edit_in(
     app: &App,
+    tx: &mut Tx,
     tenant: &TenantId,
     id: &MessageId,
     change: NewMessage,
     actor: &Actor,
 ) -> Result<(), Problem> {
-    let old = {
-        let mut c = app.store.db.read().await?;
-        message::raw(&app.store, &mut c, tenant, id).await?
-    };
+    let old = message::raw(&app.store, tx, tenant, id).await?;
     let raw = match old.raw {
         Raw::Json(mut m) => {
             m.text = change.text;
@@ -151,9 +177,7 @@ pub async fn edit_one(
             ));
         }
     };
-    understand::edit(&app.store, tenant, id, &raw, actor).await?;
-    app.wake.notify_one();
-    Ok(())
+    Ok(understand::edit_in(&app.store, tx, tenant, id, &raw, actor).await?)
 }
 
 fn receive_edited(m: NewMessage, app: &App) -> Result<NewMessage, Problem> {
@@ -208,7 +232,7 @@ pub async fn view(
         "auto": m.auto,
         "oddities": m.oddities,
         "attachments": files.iter().map(|f| json!({
-            "type": f.content_type, "size": f.size, "sha256": f.sha256,
+            "type": f.content_type, "size": f.size, "hash": f.hash,
             "allowed": f.allowed, "reason": f.reason,
         })).collect::<Vec<_>>(),
         "analysis": analysis,

@@ -2,6 +2,7 @@
 //! call `intake`, `review` or `store`, and shape the answer.
 
 pub mod auth;
+mod body;
 pub mod health;
 pub mod hooks;
 pub mod idempotency;
@@ -32,10 +33,10 @@ use crate::config::Config;
 use crate::domain::ids::{Micros, TenantId};
 use crate::intake::Intake;
 use crate::pipeline::Pipeline;
-use crate::pipeline::anonymise::Anonymiser;
 use crate::review::actions::Desk;
 use crate::store::Store;
 use crate::store::key::{self, Key};
+pub use body::Limits as BodyLimits;
 use page::render::Pages;
 use problem::Problem;
 
@@ -60,16 +61,14 @@ pub struct App {
     pub demo: Option<(String, String)>,
     /// Wakes the worker.
     pub wake: Arc<tokio::sync::Notify>,
-    /// Failed logins by name.
-    pub logins: Arc<Mutex<HashMap<String, Vec<Micros>>>>,
-    /// Masks texts for callers.
-    pub anonymiser: Anonymiser,
+    /// Logins that failed, and room for checking passwords.
+    pub logins: Arc<page::Logins>,
     /// Channels that deliveries came in on lately.
     pub doors: Arc<hooks::Doors>,
     /// When each key was last noted as used.
     pub key_uses: Arc<Mutex<HashMap<String, Micros>>>,
-    /// Requests at once.
-    pub in_flight: Arc<tokio::sync::Semaphore>,
+    /// Requests at once, and their bodies.
+    pub limits: body::Limits,
 }
 
 impl std::fmt::Debug for App {
@@ -155,11 +154,12 @@ pub fn router(app: App) -> Router {
     Router::new()
         .nest("/v1", v1)
         .merge(page::routes())
+        .layer(middleware::from_fn_with_state(app.clone(), bounded))
+        // Whether the process lives must not depend on how busy it is.
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .layer(traced)
-        .layer(middleware::from_fn_with_state(app.clone(), bounded))
         .layer(middleware::from_fn(security_headers))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::new(
@@ -186,24 +186,21 @@ async fn own_request_id(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Bounds requests at once and the time that a body may take.
+/// Bounds requests at once, and the bytes and the time that their bodies may take.
 async fn bounded(
     axum::extract::State(app): axum::extract::State<App>,
     request: Request,
     next: Next,
 ) -> Response {
-    let Ok(_permit) = app.in_flight.clone().try_acquire_owned() else {
-        return Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "overloaded",
-            "too many requests at once",
-        )
-        .retry_after(1)
-        .into_response();
+    let Some(place) = app.limits.place() else {
+        return Problem::from(body::Broke::NoPlace).into_response();
     };
-    let limit = Duration::from_secs(app.config.server.body_timeout_s);
-    let request = request.map(|body| axum::body::Body::new(server::TimedBody::new(body, limit)));
-    next.run(request).await
+    let answer = next.run(request.map(|b| place.meter(b, &app.limits))).await;
+    // A handler sees only that the body broke off; why is known here.
+    match place.broke() {
+        Some(why) => Problem::from(why).into_response(),
+        None => answer,
+    }
 }
 
 /// What the framework refuses by itself (a body too large or too slow) becomes a problem, too.

@@ -1,37 +1,82 @@
-//! The listening loop. `axum::serve` keeps silent connections open for ever; this one has a
-//! time-out for a request's head (and so for idle connections) and one for its body, and drains on
-//! shutdown.
+//! The listening loop. `axum::serve` keeps silent connections open for ever and takes any number;
+//! this one has a time-out for a request's head (and so for idle connections) and a bound on
+//! connections, tells the router who is at the other end, and drains on shutdown.
 
-use std::future::Future as _;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use http_body_util::BodyExt as _;
-use hyper::body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::config;
 use crate::lifecycle::Lifecycle;
+
+/// Who is at the other end of the connection: a client, or the proxy before it.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// What connections may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For a request's head, and between two requests.
+    pub header_timeout: Duration,
+    /// Connections at once; more wait to be accepted.
+    pub connections: usize,
+}
+
+impl From<&config::Server> for Limits {
+    fn from(s: &config::Server) -> Self {
+        Self {
+            header_timeout: Duration::from_secs(s.header_timeout_s),
+            connections: s.max_connections,
+        }
+    }
+}
+
+/// With room for any number of connections.
+impl From<Duration> for Limits {
+    fn from(header_timeout: Duration) -> Self {
+        Self { header_timeout, connections: Semaphore::MAX_PERMITS }
+    }
+}
+
+/// The next connection, once there is room for it.
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
+    let place = room.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, address) = listener.accept().await?;
+    Ok((stream, address.ip().to_canonical(), place))
+}
 
 /// Serves until the lifecycle stops, then lets running requests end.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    header_timeout: Duration,
+    limits: impl Into<Limits>,
     life: Lifecycle,
 ) {
+    let limits = limits.into();
+    let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let graceful = GracefulShutdown::new();
     let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(64 * 1024);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(64 * 1024);
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+        let (stream, peer, place) = tokio::select! {
+            accepted = accept(&listener, &room) => match accepted {
+                Ok(connection) => connection,
                 Err(e) => {
                     // Out of file descriptors, most likely: waiting is all that helps.
                     tracing::warn!(error = %e, "accept failed");
@@ -42,63 +87,23 @@ pub async fn serve(
             () = life.stopping().cancelled() => break,
         };
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let inner = TowerToHyperService::new(router.clone());
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            inner.call(request)
+        });
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         life.spawn(async move {
             if let Err(e) = connection.await {
                 tracing::debug!(error = %e, "connection ended");
             }
+            drop(place);
         });
     }
     drop(listener);
     tokio::select! {
         () = graceful.shutdown() => {}
         () = life.aborting().cancelled() => {}
-    }
-}
-
-/// A request body that must arrive within a time.
-#[derive(Debug)]
-pub struct TimedBody {
-    inner: Body,
-    deadline: Pin<Box<tokio::time::Sleep>>,
-}
-
-impl TimedBody {
-    /// The clock starts now.
-    pub fn new(inner: Body, limit: Duration) -> Self {
-        Self { inner, deadline: Box::pin(tokio::time::sleep(limit)) }
-    }
-}
-
-/// The body took too long.
-#[derive(Debug, thiserror::Error)]
-#[error("the request's body did not arrive in time")]
-pub struct TooSlow;
-
-impl hyper::body::Body for TimedBody {
-    type Data = Bytes;
-    type Error = axum::BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match Pin::new(&mut self.inner).poll_frame(cx) {
-            Poll::Ready(frame) => Poll::Ready(frame.map(|f| f.map_err(Into::into))),
-            Poll::Pending => match self.deadline.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(Some(Err(Box::new(TooSlow)))),
-                Poll::Pending => Poll::Pending,
-            },
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }
 

@@ -51,13 +51,15 @@ impl std::str::FromStr for AdapterKind {
     }
 }
 
-/// Settings of a channel that aren't secret.
+/// Settings of a channel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The address that replies come from, as the platform knows it.
     pub sender: String,
-    /// Where the webhook adapter posts.
+    /// Where the webhook adapter posts. It may hold a token, so it is sealed with the secrets; only
+    /// rows of earlier versions have it here.
+    #[serde(skip_serializing)]
     pub url: Option<String>,
     /// Segments (messages, where there are no segments) a second.
     pub rate: f64,
@@ -84,10 +86,36 @@ pub struct Channel {
     pub adapter: AdapterKind,
     /// Everything else.
     pub settings: Settings,
-    /// Standard Webhooks secrets (`whsec_…`), newest first; the first signs, all verify.
+    /// Standard Webhooks secrets (`whsec_…`) of what comes in, newest first; all verify.
     pub secrets: Vec<String>,
+    /// The secrets of what goes out, newest first; all sign. Empty on channels of earlier versions.
+    pub outgoing: Vec<String>,
     /// Whether it is switched off (by 410 of the endpoint, or by hand).
     pub disabled: bool,
+}
+
+impl Channel {
+    /// The secrets that sign what goes out. A channel that has none of its own for that signs with those
+    /// of what comes in, as its receiver knows them.
+    pub fn signing(&self) -> &[String] {
+        if self.outgoing.is_empty() { &self.secrets } else { &self.outgoing }
+    }
+}
+
+/// What a channel keeps sealed.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    incoming: Vec<String>,
+    outgoing: Vec<String>,
+    url: Option<String>,
+}
+
+/// As it is read: earlier versions sealed the list alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Whole(Sealed),
+    List(Vec<String>),
 }
 
 impl fmt::Debug for Channel {
@@ -102,7 +130,8 @@ impl fmt::Debug for Channel {
     }
 }
 
-/// Makes a channel, or changes the one of that name; returns it.
+/// Makes a channel, or changes the one of that name, which is switched on then; returns it. Secrets of
+/// what goes out stay as they are ([`put_outgoing`]).
 ///
 /// # Errors
 /// Database and key errors.
@@ -119,12 +148,11 @@ pub async fn put(
 ) -> Result<Channel> {
     let now = store.host.now();
     store.keys.ensure(c, tenant, &[TENANT_SUBJECT], now).await?;
-    let id = match by_slug(store, c, tenant, slug).await? {
-        Some(old) => old.id,
-        None => ChannelId::from_uuid(store.host.uuid()),
+    let (id, outgoing) = match by_slug(store, c, tenant, slug).await? {
+        Some(old) => (old.id, old.outgoing),
+        None => (ChannelId::from_uuid(store.host.uuid()), Vec::new()),
     };
-    let plain = serde_json::to_vec(secrets)?;
-    let sealed = store.keys.seal(tenant, TENANT_SUBJECT, "channel.secrets", id.as_str(), &plain)?;
+    let sealed = seal(store, tenant, &id, secrets, &outgoing, settings)?;
     q("insert into channel
          (tenant_id, id, slug, kind, adapter, config, secrets_sealed, created_at)
        values ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -144,6 +172,59 @@ pub async fn put(
     by_slug(store, c, tenant, slug).await?.ok_or(super::Error::NotFound("channel"))
 }
 
+fn seal(
+    store: &Store,
+    tenant: &TenantId,
+    id: &ChannelId,
+    incoming: &[String],
+    outgoing: &[String],
+    settings: &Settings,
+) -> Result<Vec<u8>> {
+    let plain = serde_json::to_vec(&Sealed {
+        incoming: incoming.to_vec(),
+        outgoing: outgoing.to_vec(),
+        url: settings.url.clone(),
+    })?;
+    store.keys.seal(tenant, TENANT_SUBJECT, "channel.secrets", id.as_str(), &plain)
+}
+
+/// Stores a channel's settings and what is sealed of it, as this version does.
+///
+/// # Errors
+/// Database and key errors.
+pub(super) async fn rewrite(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    ch: &Channel,
+) -> Result<()> {
+    store.keys.ensure(c, tenant, &[TENANT_SUBJECT], store.host.now()).await?;
+    let sealed = seal(store, tenant, &ch.id, &ch.secrets, &ch.outgoing, &ch.settings)?;
+    q("update channel set config = $3, secrets_sealed = $4 where tenant_id = $1 and id = $2")
+        .bind(tenant.as_str().to_owned())
+        .bind(ch.id.as_str().to_owned())
+        .bind(serde_json::to_string(&ch.settings)?)
+        .bind(sealed)
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
+/// Replaces the secrets of what goes out, newest first.
+///
+/// # Errors
+/// Database and key errors, [`super::Error::NotFound`].
+pub async fn put_outgoing(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &ChannelId,
+    outgoing: &[String],
+) -> Result<()> {
+    let ch = Channel { outgoing: outgoing.to_vec(), ..get(store, c, tenant, id).await? };
+    rewrite(store, c, tenant, &ch).await
+}
+
 type Row = (String, String, String, String, String, Option<Vec<u8>>, Option<i64>);
 
 macro_rules! select {
@@ -159,21 +240,30 @@ async fn read(
     row: Row,
 ) -> Result<Channel> {
     let (id, slug, kind, adapter, config, sealed, disabled) = row;
-    let secrets = match sealed {
+    let stored = match sealed {
         Some(s) => {
             let plain =
                 store.keys.open(c, tenant, TENANT_SUBJECT, "channel.secrets", &id, &s).await?;
             serde_json::from_slice(&plain)?
         }
-        None => Vec::new(),
+        None => Stored::List(Vec::new()),
+    };
+    let mut settings: Settings = serde_json::from_str(&config)?;
+    let (secrets, outgoing) = match stored {
+        Stored::Whole(s) => {
+            settings.url = s.url.or(settings.url);
+            (s.incoming, s.outgoing)
+        }
+        Stored::List(secrets) => (secrets, Vec::new()),
     };
     Ok(Channel {
         id: parse("channel.id", &id)?,
         slug: parse("channel.slug", &slug)?,
         kind: parse("channel.kind", &kind)?,
         adapter: parse("channel.adapter", &adapter)?,
-        settings: serde_json::from_str(&config)?,
+        settings,
         secrets,
+        outgoing,
         disabled: disabled.is_some(),
     })
 }
@@ -233,7 +323,8 @@ pub async fn list(store: &Store, c: &mut AnyConnection, tenant: &TenantId) -> Re
     Ok(all)
 }
 
-/// Switches a channel off: its endpoint answered 410.
+/// Switches a channel off: its endpoint answered 410, or somebody asked for it. It takes and sends
+/// nothing until it is put again.
 ///
 /// # Errors
 /// Database errors.

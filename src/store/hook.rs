@@ -3,7 +3,7 @@
 use sqlx::AnyConnection;
 
 use super::{Result, Store, q};
-use crate::domain::ids::{ChannelId, Micros, TenantId};
+use crate::domain::ids::{ChannelId, MessageId, Micros, TenantId};
 
 /// What is known of a webhook id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,29 @@ pub async fn remember(store: &Store, c: &mut AnyConnection, d: &Delivery) -> Res
     .fetch_one(c)
     .await?;
     Ok(if old == d.body { Seen::Again } else { Seen::Differs })
+}
+
+/// Whether a change to a message that happened at `at` is the newest known, and notes it; of two at the
+/// same moment the later to arrive counts.
+///
+/// # Errors
+/// Database errors.
+pub async fn is_newest(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    message: &MessageId,
+    at: Micros,
+) -> Result<bool> {
+    let n = q("insert into message_change (tenant_id, message_id, changed_at) values ($1, $2, $3)
+               on conflict (tenant_id, message_id) do update set changed_at = excluded.changed_at
+               where message_change.changed_at <= excluded.changed_at")
+    .bind(tenant.as_str().to_owned())
+    .bind(message.as_str().to_owned())
+    .bind(at.0)
+    .execute(c)
+    .await?
+    .rows_affected();
+    Ok(n == 1)
 }
 
 /// Forgets deliveries older than `before`.

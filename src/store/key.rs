@@ -22,7 +22,7 @@ pub struct Key {
     pub tenant: TenantId,
     /// What it is called.
     pub name: String,
-    /// `ingest`, `read`, `review`, `knowledge`.
+    /// `ingest`, `read`, `review`, `knowledge`, `mask`.
     pub scopes: Vec<String>,
     /// The person with whose hands it acts; only such a key can review.
     pub user: Option<UserId>,
@@ -120,7 +120,7 @@ fn key(id: &str, tenant: &str, name: String, scopes: &str, user: Option<String>)
     })
 }
 
-/// The key of this text, if it stands.
+/// The key of this text, if it stands: neither revoked nor expired, and its person not switched off.
 ///
 /// # Errors
 /// Database errors.
@@ -130,7 +130,10 @@ pub async fn find(c: &mut AnyConnection, text: &str, now: Micros) -> Result<Opti
     }
     let row: Option<(String, String, String, String, Option<String>)> = sqlx::query_as(
         "select id, tenant_id, name, scopes, user_id from api_key
-         where hash = $1 and revoked_at is null and (expires_at is null or expires_at > $2)",
+         where hash = $1 and revoked_at is null and (expires_at is null or expires_at > $2)
+           and (user_id is null or exists (select 1 from app_user u
+             where u.tenant_id = api_key.tenant_id and u.id = api_key.user_id
+               and u.disabled_at is null))",
     )
     .bind(Digest::of(text.as_bytes()).as_str())
     .bind(now.0)

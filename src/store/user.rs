@@ -50,7 +50,8 @@ fn read(r: Row) -> Result<User> {
     })
 }
 
-/// Makes a login or changes the one of that name.
+/// Makes a login or changes the one of that name; a change ends its sessions, as whoever knew the old
+/// password may have opened them.
 ///
 /// # Errors
 /// Database errors.
@@ -75,9 +76,20 @@ pub async fn put(
     .bind(password_hash)
     .bind(role.as_str())
     .bind(store.host.now().0)
-    .fetch_one(c)
+    .fetch_one(&mut *c)
     .await?;
-    parse("app_user.id", &id)
+    let id = parse("app_user.id", &id)?;
+    end_sessions(c, tenant, &id).await?;
+    Ok(id)
+}
+
+async fn end_sessions(c: &mut AnyConnection, tenant: &TenantId, id: &UserId) -> Result<()> {
+    q("delete from session where tenant_id = $1 and user_id = $2")
+        .bind(tenant.as_str().to_owned())
+        .bind(id.as_str().to_owned())
+        .execute(c)
+        .await?;
+    Ok(())
 }
 
 /// By login name.
@@ -118,7 +130,7 @@ pub async fn list(c: &mut AnyConnection, tenant: &TenantId) -> Result<Vec<User>>
     rows.into_iter().map(read).collect()
 }
 
-/// Switches a login off and ends its sessions.
+/// Switches a login off and ends its sessions; its keys are refused from then on.
 ///
 /// # Errors
 /// [`Error::NotFound`].
@@ -135,10 +147,6 @@ pub async fn disable(
         .execute(&mut *c)
         .await?
         .rows_affected();
-    q("delete from session where tenant_id = $1 and user_id = $2")
-        .bind(tenant.as_str().to_owned())
-        .bind(id.as_str().to_owned())
-        .execute(c)
-        .await?;
+    end_sessions(c, tenant, id).await?;
     if n == 1 { Ok(()) } else { Err(Error::NotFound("user")) }
 }

@@ -18,14 +18,14 @@ const RETURNS: &str = "You can return any unworn item within 30 days of delivery
 // ---------------------------------------------------------------- browser
 
 /// A chromedriver of its own; it and its browser go with it.
-struct Driver {
+pub struct Driver {
     child: Child,
     port: u16,
     profile: tempfile::TempDir,
 }
 
 impl Driver {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         use std::os::unix::process::CommandExt as _;
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new("chromedriver")
@@ -52,7 +52,7 @@ impl Driver {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    async fn open(&self) -> WebDriver {
+    pub async fn open(&self) -> WebDriver {
         let mut caps = DesiredCapabilities::chrome();
         caps.set_binary("/usr/bin/chromium").unwrap();
         for arg in [
@@ -87,7 +87,7 @@ impl Drop for Driver {
     }
 }
 
-fn client() -> reqwest::Client {
+pub fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -97,7 +97,7 @@ fn client() -> reqwest::Client {
 }
 
 /// The first element of a selector, once it can be seen.
-async fn shown(driver: &WebDriver, css: &str) -> WebElement {
+pub async fn shown(driver: &WebDriver, css: &str) -> WebElement {
     eventually(|| async {
         let found = driver.find(By::Css(css)).await.ok()?;
         found.is_displayed().await.ok()?.then_some(found)
@@ -116,7 +116,7 @@ async fn says(driver: &WebDriver, css: &str, part: &str) -> String {
     .unwrap_or_else(|| panic!("{css} never said {part:?}"))
 }
 
-async fn at(driver: &WebDriver, path: &str) {
+pub async fn at(driver: &WebDriver, path: &str) {
     let there = eventually(|| async {
         let url = driver.current_url().await.ok()?;
         (url.path() == path).then_some(())
@@ -125,7 +125,7 @@ async fn at(driver: &WebDriver, path: &str) {
     assert!(there.is_some(), "the browser never came to {path}");
 }
 
-async fn log_in(driver: &WebDriver, password: &str) {
+pub async fn log_in(driver: &WebDriver, password: &str) {
     let name = shown(driver, "#name").await;
     name.clear().await.unwrap();
     name.send_keys("anna").await.unwrap();
@@ -221,18 +221,18 @@ async fn a_reviewer_edits_and_signs_in_a_browser() {
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-fn form(pairs: &[(&str, &str)]) -> String {
+pub fn form(pairs: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
 /// The `Set-Cookie` headers of an answer.
-fn cookies(answer: &reqwest::Response) -> Vec<String> {
+pub fn cookies(answer: &reqwest::Response) -> Vec<String> {
     let all = answer.headers().get_all(SET_COOKIE).iter();
     all.map(|v| v.to_str().unwrap().to_owned()).collect()
 }
 
 /// `name=value` of the first cookie of a name.
-fn pair(all: &[String], name: &str) -> Option<String> {
+pub fn pair(all: &[String], name: &str) -> Option<String> {
     let begin = format!("{name}=");
     let found = all.iter().find(|c| c.starts_with(&begin))?;
     Some(found.split(';').next().unwrap_or_default().to_owned())
@@ -251,18 +251,23 @@ fn guarded(answer: &reqwest::Response) {
     assert_eq!(header(answer, "x-frame-options"), "DENY");
 }
 
-struct Visitor {
-    http: reqwest::Client,
-    base: String,
+pub struct Visitor {
+    pub http: reqwest::Client,
+    pub base: String,
 }
 
 impl Visitor {
-    async fn get(&self, path: &str, cookie: &str) -> reqwest::Response {
+    pub async fn get(&self, path: &str, cookie: &str) -> reqwest::Response {
         let r = self.http.get(format!("{}{path}", self.base));
         r.header(COOKIE, cookie).send().await.unwrap()
     }
 
-    async fn post(&self, path: &str, cookie: &str, pairs: &[(&str, &str)]) -> reqwest::Response {
+    pub async fn post(
+        &self,
+        path: &str,
+        cookie: &str,
+        pairs: &[(&str, &str)],
+    ) -> reqwest::Response {
         self.http
             .post(format!("{}{path}", self.base))
             .header(COOKIE, cookie)
@@ -274,7 +279,7 @@ impl Visitor {
     }
 
     /// Sends the login form with its token.
-    async fn log_in(&self, name: &str, password: &str) -> reqwest::Response {
+    pub async fn log_in(&self, name: &str, password: &str) -> reqwest::Response {
         let page = self.get("/login", "").await;
         assert_eq!(page.status(), 200);
         guarded(&page);

@@ -1,3 +1,5 @@
+//! Drafts out of passages, with a stand-in for the encoder whose vectors are which words a text has.
+
 use proptest::prelude::*;
 
 use super::*;

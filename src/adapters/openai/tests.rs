@@ -1,3 +1,6 @@
+//! The adapter against servers on this machine: what it sends, what it makes of answers, and of
+//! those that are late, torn or no answer at all.
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -175,6 +178,20 @@ async fn a_rate_limit_is_never_broken() {
         }
         assert_eq!(calls(&server).await, 1, "{value}");
     }
+}
+
+/// Another conversation's request doesn't go out before the pause is over either.
+#[tokio::test]
+async fn a_pause_that_was_asked_for_holds_for_all() {
+    let server = server(ResponseTemplate::new(429).insert_header("retry-after", "5")).await;
+    let model = model(&server.uri(), SECOND);
+    for _ in 0..2 {
+        let error = model.draft(&request()).await.unwrap_err();
+        assert!(
+            matches!(error, ChatError::Retry { after, asked: true, .. } if after >= 5 * SECOND)
+        );
+    }
+    assert_eq!(calls(&server).await, 1);
 }
 
 #[tokio::test]

@@ -92,7 +92,6 @@ pub async fn knowledge(
                 .collect(),
             source: a.source,
             passages: u32::try_from(passages).unwrap_or(u32::MAX),
-            cited: 0,
             updated: when(a.updated_at, now),
         });
     }
@@ -118,7 +117,6 @@ pub async fn article(
         source: a.source,
         language: (a.language != "und").then_some(a.language),
         passages: u32::try_from(passages).unwrap_or(u32::MAX),
-        cited: 0,
         updated: when(a.updated_at, app.store.host.now()),
         text: a.body,
     })?))

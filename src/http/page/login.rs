@@ -1,7 +1,6 @@
 //! Logging in and out. A name that fails too often must wait; a wrong name takes as long as a wrong
 //! password.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use argon2::password_hash::PasswordVerifier as _;
@@ -13,16 +12,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::logins::{NotNow, Origin};
 use super::view::{DemoHint, LoginPage};
 use super::{App, AppState, Failure, page};
-use crate::domain::ids::Micros;
 use crate::http::auth::{self, Person};
-use crate::pipeline::blocking;
 use crate::ports::host::Host;
 use crate::store::session::{self, Session};
 use crate::store::user;
-
-const WINDOW: Duration = Duration::from_secs(15 * 60);
 
 /// Hashes a password with argon2id.
 ///
@@ -116,10 +112,11 @@ pub struct Login {
 /// `POST /login`.
 pub async fn enter(
     State(app): AppState,
+    from: Origin,
     headers: HeaderMap,
     Form(f): Form<Login>,
 ) -> Result<Response, Failure> {
-    let wanted = named_cookie(&headers, login_cookie(&app)).unwrap_or_default();
+    let wanted = auth::named_cookie(&headers, login_cookie(&app)).unwrap_or_default();
     if auth::same_site(&app, &headers, &wanted, &f.csrf).is_err() {
         return form(
             &app,
@@ -129,33 +126,23 @@ pub async fn enter(
         );
     }
     let name: String = f.name.trim().chars().take(100).collect();
-    if !may_try(&app, &name) {
-        let mut r = form(
-            &app,
-            &name,
-            Some("Too many failed logins. Wait a quarter of an hour."),
-            own_path(f.next),
-        )?;
-        *r.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-        return Ok(r);
-    }
-    // Counted before the slow check, so that guesses in parallel don't slip past the limit.
-    note_failure(&app, &name);
     let found = {
         let mut c = app.store.db.read().await?;
         user::by_name(&mut c, &app.home, &name).await?
     };
     // A hash of nothing that is known, so that an unknown name costs the same time.
-    let stored = found.as_ref().map_or(NOBODY, |u| u.password_hash.as_str()).to_owned();
-    let right = blocking(|| verify(&stored, &f.password));
-    let Some(user) = found.filter(|u| right && !u.disabled) else {
-        let mut r = form(&app, &name, Some("Name or password is wrong."), own_path(f.next))?;
-        *r.status_mut() = StatusCode::UNAUTHORIZED;
-        return Ok(r);
+    let stored = found.as_ref().map_or(NOBODY, |u| u.password_hash.as_str());
+    let check = || verify(stored, &f.password);
+    let right = match app.logins.attempt(&name, from, app.store.host.now(), check).await {
+        Ok(right) => right,
+        Err(not_now) => return wait(&app, &name, not_now, own_path(f.next)),
     };
-    app.logins.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+    let Some(user) = found.filter(|u| right && !u.disabled) else {
+        return refuse(&app, &name, own_path(f.next));
+    };
     let value = format!("{}{}", app.store.host.token(), app.store.host.token());
-    let s = Session { tenant: app.home.clone(), user: user.id, csrf: app.store.host.token() };
+    let s =
+        Session { tenant: app.home.clone(), user: user.id.clone(), csrf: app.store.host.token() };
     let now = app.store.host.now();
     let lasts = Duration::from_secs(app.config.security.session_hours * 3600);
     let mut tx = app.store.db.begin().await?;
@@ -163,8 +150,14 @@ pub async fn enter(
     if let Some(old) = auth::cookie(&app, &headers) {
         session::delete(&mut tx, &old).await?;
     }
+    // While the check waited its turn the password may have been changed, or the login switched off.
+    let now_stored = user::get(&mut tx, &app.home, &s.user).await?;
+    if now_stored.disabled || now_stored.password_hash != user.password_hash {
+        return refuse(&app, &name, own_path(f.next));
+    }
     session::create(&mut tx, &value, &s, now, now.plus(lasts)).await?;
     tx.commit().await?;
+    app.logins.succeeded(&name, from);
     let mut r = Redirect::to(&own_path(f.next).unwrap_or_else(|| "/".to_owned())).into_response();
     set_cookie(&mut r, &cookie_text(&app, "session", &value, lasts.as_secs()));
     set_cookie(&mut r, &cookie_text(&app, "login", "", 0));
@@ -174,34 +167,23 @@ pub async fn enter(
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$\
                       AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-fn named_cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(k, _)| *k == name)
-        .map(|(_, v)| v.to_owned())
+/// The form again, with 401.
+fn refuse(app: &App, name: &str, next: Option<String>) -> Result<Response, Failure> {
+    let mut r = form(app, name, Some("Name or password is wrong."), next)?;
+    *r.status_mut() = StatusCode::UNAUTHORIZED;
+    Ok(r)
 }
 
-fn may_try(app: &App, name: &str) -> bool {
-    let now = app.store.host.now();
-    let mut all = app.logins.lock().unwrap_or_else(PoisonError::into_inner);
-    // Names nobody has tried lately are forgotten, so that guessing names fills no memory.
-    all.retain(|_, times| times.iter().any(|t| now.since(*t) < WINDOW));
-    let limit = usize::try_from(app.config.security.login_attempts).unwrap_or(usize::MAX);
-    all.get(name).is_none_or(|times| recent(times, now) < limit)
-}
-
-fn recent(times: &[Micros], now: Micros) -> usize {
-    times.iter().filter(|t| now.since(**t) < WINDOW).count()
-}
-
-fn note_failure(app: &App, name: &str) {
-    let now = app.store.host.now();
-    let mut all = app.logins.lock().unwrap_or_else(PoisonError::into_inner);
-    all.entry(name.to_owned()).or_default().push(now);
+/// The form again, with 429 and when to come back.
+fn wait(app: &App, name: &str, why: NotNow, next: Option<String>) -> Result<Response, Failure> {
+    let (text, seconds) = match why {
+        NotNow::Failed(s) => ("Too many failed logins. Wait a quarter of an hour.", s),
+        NotNow::Busy(s) => ("Too many people log in at once. Please try again.", s),
+    };
+    let mut r = form(app, name, Some(text), next)?;
+    *r.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    r.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    Ok(r)
 }
 
 /// The logout form.

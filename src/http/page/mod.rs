@@ -4,6 +4,7 @@
 mod act;
 mod library;
 mod login;
+mod logins;
 mod queue;
 pub mod render;
 mod review;
@@ -12,7 +13,7 @@ pub mod view;
 use std::sync::OnceLock;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
@@ -23,17 +24,24 @@ use super::problem::Problem;
 use crate::domain::ids::Micros;
 use crate::store::{self, review as reviews};
 pub use login::hash_password;
+pub use logins::Logins;
 use render::RenderError;
 use view::{ErrorPage, NoticeKind, Section, Shell, When};
 
+/// Largest login or logout form, in bytes.
+const SMALL_FORM: usize = 16 * 1024;
+/// Largest form of a review: a reply of 50,000 characters, each of which may take twelve bytes.
+const LARGE_FORM: usize = 1024 * 1024;
+
 /// The page's routes.
 pub fn routes() -> Router<App> {
+    let small = || DefaultBodyLimit::max(SMALL_FORM);
     Router::new()
         .route("/", get(queue::show))
-        .route("/login", get(login::show).post(login::enter))
-        .route("/logout", post(login::leave))
+        .route("/login", get(login::show).post(login::enter).layer(small()))
+        .route("/logout", post(login::leave).layer(small()))
         .route("/reviews/{id}", get(review::show))
-        .route("/reviews/{id}/{action}", post(act::act))
+        .route("/reviews/{id}/{action}", post(act::act).layer(DefaultBodyLimit::max(LARGE_FORM)))
         .route("/outbox", get(library::outbox))
         .route("/knowledge", get(library::knowledge))
         .route("/knowledge/{id}", get(library::article))

@@ -191,6 +191,13 @@ pub fn flags(r: &Review) -> Vec<Flag> {
                     FlagKind::NewSender,
                     "It refers to a conversation in which its sender takes no part.",
                 ),
+                "other_recipient" => (
+                    FlagKind::NewSender,
+                    "Somebody else than who began the conversation wrote last; the reply goes to them.",
+                ),
+                "not_delivered" => {
+                    (FlagKind::Other, "It was signed before, but could not be delivered.")
+                }
                 "attachment_refused" => (FlagKind::Attachment, "An attachment was refused."),
                 "ungrounded" => {
                     (FlagKind::Ungrounded, "A sentence of the draft isn't in its evidence.")
@@ -202,6 +209,13 @@ pub fn flags(r: &Review) -> Vec<Flag> {
                 "draft_failed" => {
                     (FlagKind::Other, "No draft could be made: see the dead letters.")
                 }
+                "unreadable" => {
+                    (FlagKind::Other, "The message could not be read: see the dead letters.")
+                }
+                "no_sender" => {
+                    (FlagKind::Other, "The message names no sender: no reply can be sent.")
+                }
+                "text_cut" => (FlagKind::Other, "The message is longer than what is shown."),
                 _ => (FlagKind::Other, "Look twice."),
             };
             Flag { kind, detail: detail.to_owned() }

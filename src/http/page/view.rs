@@ -144,8 +144,6 @@ pub struct ArticleRow {
     pub summary: String,
     pub source: String,
     pub passages: u32,
-    /// Approved replies that cited it.
-    pub cited: u32,
     pub updated: When,
 }
 
@@ -159,7 +157,6 @@ pub struct ArticlePage {
     /// ISO 639-1.
     pub language: Option<String>,
     pub passages: u32,
-    pub cited: u32,
     pub updated: When,
     /// Plain text, white space kept.
     pub text: String,

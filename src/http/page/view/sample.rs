@@ -236,13 +236,12 @@ impl OutboxPage {
 impl KnowledgePage {
     /// A handful of articles.
     pub fn sample() -> Self {
-        let article = |id: &str, title: &str, summary: &str, passages, cited| ArticleRow {
+        let article = |id: &str, title: &str, summary: &str, passages| ArticleRow {
             id: id.into(),
             title: title.into(),
             summary: summary.into(),
             source: "handbook/returns.md".into(),
             passages,
-            cited,
             updated: when("2026-10-02T09:00:00Z", "2 Oct", "6 weeks"),
         };
         Self {
@@ -254,21 +253,18 @@ impl KnowledgePage {
                     "Damaged on arrival",
                     "A light that arrives damaged is replaced free of charge within 30 days of delivery.",
                     4,
-                    37,
                 ),
                 article(
                     "kb-13",
                     "Returns and refunds",
                     "Unused goods can be sent back within 60 days. Refunds take up to five working days.",
                     7,
-                    112,
                 ),
                 article(
                     "kb-21",
                     "Delivery times and regions",
                     "Parcels inside the EU take two to five working days; islands take up to ten.",
                     5,
-                    64,
                 ),
             ],
             next: Some("eyJhZnRlciI6ImtiLTIxIn0".into()),
@@ -286,7 +282,6 @@ impl ArticlePage {
             source: "handbook/returns.md".into(),
             language: Some("en".into()),
             passages: 4,
-            cited: 37,
             updated: when("2026-10-02T09:00:00Z", "2 Oct", "6 weeks"),
             text: "A light that arrives damaged is replaced free of charge within 30 days of delivery. A photo of \
                    the damage is enough; the broken light need not be sent back.\n\nReplacements ordered before \
