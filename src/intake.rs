@@ -1,6 +1,7 @@
 //! The way in: everything that a webhook, the API or an import accepts goes through here. Requests
-//! that arrive together are committed together (one fsync for up to 64), and each is answered only
-//! after its commit.
+//! that arrive while a commit is under way are committed together by the next (one fsync for up to
+//! 64), and each is answered only after its commit. A group doesn't wait for company: under load one
+//! half of the callers is being answered while the other half is being stored.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,8 +22,6 @@ use crate::store::{self, ROWS, Store, audit};
 
 /// Requests in one commit.
 const GROUP: usize = ROWS;
-/// How long a group waits for company, when the one before it had more.
-const GATHER: Duration = Duration::from_millis(1);
 /// Requests that may wait; above it the caller gets [`IntakeError::Busy`].
 const QUEUE: usize = 1024;
 
@@ -87,7 +86,6 @@ impl Intake {
         let (stop, abort) = (life.stopping().clone(), life.aborting().clone());
         life.spawn(async move {
             let mut group = Vec::with_capacity(GROUP);
-            let mut last = 0;
             loop {
                 // After the stop, requests that are still running get a moment to hand in.
                 let idle = async {
@@ -103,16 +101,6 @@ impl Intake {
                 if got == 0 {
                     return;
                 }
-                // Under load the callers that were just answered are about to ask again.
-                if last > 1 && got < last {
-                    tokio::time::sleep(GATHER).await;
-                    while group.len() < GROUP
-                        && let Ok(more) = waiting.try_recv()
-                    {
-                        group.push(more);
-                    }
-                }
-                last = group.len();
                 commit_group(&store, std::mem::take(&mut group)).await;
                 wake.notify_one();
             }

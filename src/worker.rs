@@ -22,6 +22,8 @@ use crate::store::{self, Store, audit, hook, idempotency, tenant};
 const IDLE: Duration = Duration::from_secs(2);
 /// Finished jobs and webhook ids are forgotten after a week.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Pause between jobs whose workers died more than once.
+const SUSPECT: Duration = Duration::from_secs(2);
 /// A job that was put off for longer than this in all is given up.
 const MAX_AGE: Duration = Duration::from_secs(3 * 24 * 3600);
 
@@ -65,7 +67,13 @@ impl Worker {
     pub fn start(self, life: &Lifecycle) {
         let me = self.clone();
         let l = life.clone();
-        life.spawn(async move { me.claim_loop(&l).await });
+        life.spawn(async move {
+            // Before the first claim: answers wait for knowledge that has to be embedded anew.
+            if let Err(e) = me.pipeline.refill().await {
+                tracing::warn!(error = %e, "could not look for chunks of another encoder");
+            }
+            me.claim_loop(&l).await;
+        });
         let me = self.clone();
         let l = life.clone();
         life.spawn(async move { me.heartbeat_loop(&l).await });
@@ -139,7 +147,8 @@ impl Worker {
         // A panic in a step must cost that job, not the worker.
         let work = futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(work));
         let done = tokio::select! {
-            r = work => r.unwrap_or_else(|_| Err(StepError::fail("the step panicked"))),
+            // It may have come of what else was going on, so it counts like any failure.
+            r = work => r.unwrap_or_else(|_| Err(StepError::retry("the step panicked"))),
             () = abort.cancelled() => Err(StepError::Later(Duration::ZERO)),
         };
         let ms = begun.elapsed().as_millis();
@@ -165,6 +174,7 @@ impl Worker {
                 return;
             }
             StepError::Later(after) => self.put_off(claim, *after).await,
+            StepError::Store(store::Error::Stale) => self.put_off(claim, Duration::ZERO).await,
             StepError::Store(e) if e.is_transient() => {
                 tracing::warn!(error = %e, "the database is not available: trying again");
                 self.put_off(claim, Duration::from_secs(1)).await
@@ -239,9 +249,7 @@ impl Worker {
         let every = Duration::from_secs(self.config.sweep_s.max(1));
         let mut round = 0u64;
         while !life.stopping().is_cancelled() {
-            if let Err(e) = self.sweep(round).await {
-                tracing::warn!(error = %e, "sweep failed");
-            }
+            self.sweep(round).await;
             round += 1;
             tokio::select! {
                 () = life.stopping().cancelled() => {}
@@ -254,11 +262,27 @@ impl Worker {
         }
     }
 
-    async fn sweep(&self, round: u64) -> store::Result<()> {
+    /// Each part by itself: what stops one of them, or one job of the first, must not stop the rest.
+    async fn sweep(&self, round: u64) {
+        if let Err(e) = self.recover().await {
+            tracing::warn!(error = %e, "could not look for abandoned claims");
+        }
+        if let Err(e) = chain(&self.store, round.is_multiple_of(120)).await {
+            tracing::warn!(error = %e, "could not chain the audit log");
+        }
+        if round.is_multiple_of(120)
+            && let Err(e) = self.prune().await
+        {
+            tracing::warn!(error = %e, "could not forget what is over");
+        }
+    }
+
+    async fn recover(&self) -> store::Result<()> {
         let expired = {
             let mut c = self.store.db.read().await?;
             job::expired(&self.store, &mut c).await?
         };
+        let mut suspects = 0;
         for e in expired {
             let claim = e.claim;
             tracing::warn!(job = %claim.id, kind = claim.kind.as_str(), attempt = claim.attempt,
@@ -267,18 +291,17 @@ impl Worker {
                 let e = StepError::fail("its worker died in every attempt");
                 self.bury(&claim, &e).await
             } else {
-                self.retry(&claim, Duration::ZERO, "the worker's lease ran out").await
+                // Jobs that have died together twice go on one after the other, so that the one that
+                // kills its process takes the others with it no further.
+                let after = SUSPECT * suspects;
+                suspects += u32::from(claim.attempt > 1);
+                self.retry(&claim, after, "the worker's lease ran out").await
             };
             match again {
                 // Its worker was only late, or another sweeper was faster.
-                Ok(()) | Err(store::Error::Fenced) => {}
-                Err(e) => return Err(e),
+                Ok(()) | Err(store::Error::Fenced) => self.wake.notify_one(),
+                Err(e) => tracing::warn!(job = %claim.id, error = %e, "could not recover it"),
             }
-            self.wake.notify_one();
-        }
-        chain(&self.store, round.is_multiple_of(120)).await?;
-        if round.is_multiple_of(120) {
-            self.prune().await?;
         }
         Ok(())
     }

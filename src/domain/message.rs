@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::Micros;
+use super::ids::{MessageId, Micros};
 
 /// What sort of inbox a channel is; it decides the tone and length of a draft and how addresses
 /// are normalised.
@@ -133,6 +133,22 @@ impl fmt::Debug for Party {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Party(…)")
     }
+}
+
+/// The domain of addresses that stand for a missing sender; nothing can be delivered there (RFC 2606).
+const NOBODY: &str = "@no-sender.invalid";
+
+impl Party {
+    /// Stands for the sender of a message that names none: another one for each message, so that two
+    /// of them are not taken for one person.
+    pub fn nobody(message: &MessageId) -> Self {
+        Self { address: format!("{message}{NOBODY}"), name: None }
+    }
+}
+
+/// Whether an address stands for a missing sender: no reply can go there.
+pub fn is_nobody(address: &str) -> bool {
+    address.trim().is_empty() || address.ends_with(NOBODY)
 }
 
 /// The body of `POST /v1/messages` and of the generic webhook's `data`: a message, or a raw

@@ -82,13 +82,20 @@ pub struct Circuit {
     cool_down: Duration,
     failures: u32,
     open_until: Option<Micros>,
+    rest_until: Option<Micros>,
 }
 
 impl Circuit {
     /// Opens after `threshold` failures in a row, for `cool_down`.
     #[must_use]
     pub fn new(threshold: u32, cool_down: Duration) -> Self {
-        Self { threshold: threshold.max(1), cool_down, failures: 0, open_until: None }
+        Self {
+            threshold: threshold.max(1),
+            cool_down,
+            failures: 0,
+            open_until: None,
+            rest_until: None,
+        }
     }
 
     /// Whether to ask now; if not, how long to leave the peer alone. After the cool-down one caller is let through
@@ -105,6 +112,17 @@ impl Circuit {
             }
             None => Ok(()),
         }
+    }
+
+    /// The peer is alive and asked for a pause: nobody should ask before it is over.
+    pub fn rest(&mut self, until: Micros) {
+        self.rest_until = self.rest_until.max(Some(until));
+    }
+
+    /// What is left of a pause that the peer asked for.
+    #[must_use]
+    pub fn resting(&self, now: Micros) -> Option<Duration> {
+        self.rest_until.filter(|until| *until > now).map(|until| until.since(now))
     }
 
     /// The peer answered, whatever it said.
@@ -170,6 +188,11 @@ mod tests {
         let later = NOW.plus(Duration::from_secs(10));
         assert_eq!(c.admit(later), Ok(()));
         assert!(c.admit(later).is_err(), "one probe at a time");
+        c.rest(NOW.plus(Duration::from_secs(5)));
+        c.rest(NOW.plus(Duration::from_secs(2)));
+        let at = |s| NOW.plus(Duration::from_secs(s));
+        assert_eq!(c.resting(at(3)), Some(Duration::from_secs(2)));
+        assert_eq!(c.resting(at(5)), None);
         c.succeeded();
         assert_eq!(c.admit(later), Ok(()));
     }

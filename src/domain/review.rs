@@ -44,9 +44,15 @@ pub enum Event {
         hold: bool,
     },
     /// The text changed: by an edit of the draft or by an answer written by hand.
-    Edit,
-    /// A person takes the signature back during the hold.
-    Undo,
+    Edit {
+        /// Whether it had been escalated: then it stays with a lead.
+        escalated: bool,
+    },
+    /// A person takes the signature back during the hold, or it no longer covers what would go out.
+    Undo {
+        /// Whether it had been escalated: then it goes back to a lead.
+        escalated: bool,
+    },
     /// A person says no.
     Reject,
     /// A person asks for a lead.
@@ -134,9 +140,13 @@ impl State {
             (S::Pending | S::Escalated, E::Approve { hold: false }) => S::Approved,
             // An edit of a signed text takes the signature back (the caller voids it).
             // What was filed can still be answered by hand.
-            (S::NoMatch | S::Pending | S::Approved | S::Held | S::Filed, E::Edit) => S::Pending,
-            (S::Escalated, E::Edit) => S::Escalated,
-            (S::Approved | S::Held, E::Undo) => S::Pending,
+            (S::Approved | S::Held, E::Edit { escalated: true })
+            | (S::Escalated, E::Edit { .. }) => S::Escalated,
+            (S::NoMatch | S::Pending | S::Approved | S::Held | S::Filed, E::Edit { .. }) => {
+                S::Pending
+            }
+            (S::Approved | S::Held, E::Undo { escalated: true }) => S::Escalated,
+            (S::Approved | S::Held, E::Undo { escalated: false }) => S::Pending,
             (S::NoMatch | S::Pending | S::Escalated, E::Reject) => S::Rejected,
             (S::NoMatch | S::Pending, E::Escalate) => S::Escalated,
             (s @ (S::NoMatch | S::Pending | S::Escalated), E::Park) => s,
@@ -211,11 +221,13 @@ impl std::str::FromStr for Role {
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 13] = [
+    const EVENTS: [Event; 15] = [
         Event::Approve { hold: true },
         Event::Approve { hold: false },
-        Event::Edit,
-        Event::Undo,
+        Event::Edit { escalated: false },
+        Event::Edit { escalated: true },
+        Event::Undo { escalated: false },
+        Event::Undo { escalated: true },
         Event::Reject,
         Event::Escalate,
         Event::Park,
@@ -246,7 +258,12 @@ mod tests {
 
     #[test]
     fn what_has_begun_can_not_be_taken_back() {
-        for e in [Event::Edit, Event::Undo, Event::Reject, Event::Supersede] {
+        for e in [
+            Event::Edit { escalated: false },
+            Event::Undo { escalated: false },
+            Event::Reject,
+            Event::Supersede,
+        ] {
             for s in [State::Sending, State::Sent, State::Unknown, State::Failed] {
                 assert_eq!(s.on(e), Err(Refused { state: s, event: e }));
             }

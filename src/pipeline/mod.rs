@@ -6,6 +6,7 @@
 //! | understand | 2 normalise, 3 thread, 4 read, 5 mask, 6 chunk, 7 embed | [`normalise`], [`threads`], [`understand`] |
 //! | answer | 8 retrieve, 9 draft, 10 ground, 11 review | [`retrieve`], [`answer`] |
 //! | send | 12 send | [`send`] |
+//! | reembed | 7 again, after a change of the encoder | [`reembed`] |
 //!
 //! Each job works without a transaction open, then commits its result, the next job's row, the
 //! audit row and its own completion in one transaction that is fenced by the claim's token.
@@ -15,6 +16,7 @@ pub mod answer;
 pub mod masking;
 pub mod normalise;
 pub mod prompt;
+pub mod reembed;
 pub mod retrieve;
 pub mod send;
 pub mod threads;
@@ -27,11 +29,13 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::domain::audit::Actor;
+use crate::domain::ids::TenantId;
 use crate::nlp::encoder::Embed;
 use crate::nlp::heads::Triage;
+use crate::review::supersede;
 use crate::store::job::{self, Claim, Kind};
 use crate::store::{self, Store, audit, tenant};
-use masking::Masking;
+use masking::Maskings;
 
 /// Why a job did not get done.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +99,7 @@ pub struct Pipeline {
     /// The same, with a memory for the sentences that replies are drafted from and checked against.
     pub evidence: Arc<dyn Embed>,
     /// Finds personal data.
-    pub masking: Arc<Masking>,
+    pub masking: Arc<Maskings>,
     /// Classifies.
     pub triage: Arc<Triage>,
     /// Searches.
@@ -122,6 +126,7 @@ impl Pipeline {
             Kind::Understand => understand::run(self, job).await,
             Kind::Answer => answer::run(self, job).await,
             Kind::Send => send::run(self, job).await,
+            Kind::Reembed => reembed::run(self, job).await,
         }
     }
 }
@@ -133,9 +138,28 @@ pub(crate) fn blocking<T>(work: impl FnOnce() -> T) -> T {
     if multi { tokio::task::block_in_place(work) } else { work() }
 }
 
-/// Gives a job up. What it was for doesn't vanish: a message that can't be understood is filed and
-/// says so, one that can't be answered comes before a person, a send that can't be made fails its
-/// review.
+/// Puts a tenant's dead letters back to work; returns how many. A review that is empty because its
+/// draft had failed makes room for a new one.
+///
+/// # Errors
+/// Store errors.
+pub async fn replay(store: &Store, tenant: &TenantId) -> store::Result<u64> {
+    let mut tx = store.db.begin().await?;
+    tenant::lock(&mut tx, tenant).await?;
+    for thread in job::dead(&mut tx, tenant, Kind::Answer).await? {
+        let thread = store::parse("job.ref_id", &thread)?;
+        supersede::failed_draft(store, &mut tx, tenant, &thread, "drafted again").await?;
+    }
+    let now = store.db.now(&mut tx).await?;
+    let n = job::replay(&mut tx, tenant, now).await?;
+    let (object, detail) = (format!("tenant:{tenant}"), json!({"jobs": n}));
+    audit::append(store, &mut tx, tenant, &Actor::System, "jobs.replayed", object, detail).await?;
+    tx.commit().await?;
+    Ok(n)
+}
+
+/// Gives a job up. What it was for doesn't vanish: a message that can't be understood or answered
+/// comes before a person, a send that can't be made fails its review.
 ///
 /// # Errors
 /// Store errors; [`store::Error::Fenced`] when the claim was lost.
@@ -148,6 +172,8 @@ pub async fn bury(store: &Store, job: &Claim, why: &str) -> store::Result<()> {
         Kind::Understand => understand::give_up(store, &mut tx, job).await?,
         Kind::Answer => answer::give_up(store, &mut tx, job).await?,
         Kind::Send => send::give_up(store, &mut tx, job, why).await?,
+        // Its chunks stay unfound, as `doctor` says; nobody waits for it.
+        Kind::Reembed => {}
     }
     let detail = json!({"kind": job.kind.as_str(), "ref": job.ref_id, "attempts": job.attempt});
     let object = format!("job:{}", job.id);

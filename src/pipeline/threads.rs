@@ -79,7 +79,11 @@ pub async fn resolve(
     if place.related.is_some() || !k.refs.is_empty() && k.channel.kind != ChannelKind::Email {
         return Ok(place);
     }
-    place.thread = by_subject(store, c, tenant, k).await?;
+    // A reply of ours answers by reference. What merely claims to come from us, under a subject that
+    // anybody can repeat, must not count as the customer's answer.
+    if k.direction == Direction::In {
+        place.thread = by_subject(store, c, tenant, k).await?;
+    }
     Ok(place)
 }
 
@@ -174,8 +178,12 @@ pub async fn numbering(
     tenant: &TenantId,
     id: &ThreadId,
 ) -> store::Result<Numbering> {
-    let outline = vault::outline(c, tenant, id).await?;
-    Ok(outline.iter().filter_map(|(id, entity, value)| vault_key(id, entity, value)).collect())
+    Ok(numbering_of(&vault::outline(c, tenant, id).await?))
+}
+
+/// The numbers that go with a vault's outline: id, type and value hash of each entry.
+pub fn numbering_of(outline: &[(String, String, String)]) -> Numbering {
+    outline.iter().filter_map(|(id, entity, value)| vault_key(id, entity, value)).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 //!
 //! The thread is resolved twice: before the work, because placeholders belong to a thread, and
 //! again in the commit under the tenant's lock. When the answers differ (its parent arrived in
-//! between), the work is thrown away and done again.
+//! between), the work is thrown away and done again. An edit while the message is being read brings
+//! a job of its own, so the job that read the text before the edit ends without a result.
+
+mod given_up;
 
 use std::time::Duration;
 
@@ -10,15 +13,18 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::AnyConnection;
 
+pub use self::given_up::give_up;
 use super::answer::Blank;
-use super::masking::Mint;
+use super::masking::{Extent, Mint};
 use super::normalise::{self, AttachmentPolicy, AutoKind, MimeLimits, Parsed};
 use super::threads::{self, Clues, Place};
 use super::{Pipeline, StepError, blocking};
 use crate::domain::audit::Actor;
 use crate::domain::ids::{ContactId, MessageId, Micros, TenantId, ThreadId};
 use crate::domain::masking::{Masked, MaskedText};
-use crate::domain::message::{Direction, Incoming, NewMessage, Party, Raw, SAME_ID_MARK};
+use crate::domain::message::{
+    Direction, Incoming, NewMessage, Party, Raw, SAME_ID_MARK, is_nobody,
+};
 use crate::domain::review::State;
 use crate::domain::triage::{Analysis, SpamLabel};
 use crate::failpoint;
@@ -30,12 +36,17 @@ use crate::store::chunk::{self as chunks, NewChunk};
 use crate::store::job::{self, Claim, Kind};
 use crate::store::message::{self, Attachment, Message, Understood};
 use crate::store::thread::{self, NewThread};
-use crate::store::{self, Store, audit, contact, tenant, vault};
+use crate::store::{self, Store, Tx, audit, contact, tenant, vault};
 
 /// Messages longer than this many chunks are indexed in part; the text itself is kept whole.
 const MAX_CHUNKS: usize = 200;
 /// Characters of a message that classification reads.
 const READ_CHARS: usize = 8_000;
+
+/// Said of a message of which only the first `ingest.max_text_kib` are masked; the rest stays in the
+/// sealed original.
+pub(super) const CUT: &str =
+    "It is longer than what is read and shown here; its end is kept in the original only.";
 
 /// A message's parts before masking, whatever form it came in.
 struct Letter {
@@ -56,6 +67,8 @@ struct MaskedParts {
     signature: Masked,
     sender: MaskedText,
     entries: Vec<vault::Entry>,
+    /// Whether one of the texts was too long to be masked whole.
+    extent: Extent,
 }
 
 /// What the encoder and the heads make of the visible text.
@@ -70,6 +83,7 @@ struct Read {
 /// [`StepError`].
 pub async fn run(p: &Pipeline, job: &Claim) -> Result<(), StepError> {
     let id: MessageId = store::parse("job.ref_id", &job.ref_id)?;
+    failpoint::at("understand.read", id.as_str());
     let (row, channel, incoming) = match load(p, &job.tenant, &id).await {
         Ok(loaded) => loaded,
         // Deleted or erased since: there is nothing to understand.
@@ -78,8 +92,13 @@ pub async fn run(p: &Pipeline, job: &Claim) -> Result<(), StepError> {
         }
         Err(e) => return Err(e.into()),
     };
+    // Two jobs of one message, after an edit while the first one ran: the text was understood by one
+    // of them, and doing it again would void what a person has signed since.
+    if row.is_read() {
+        return done_without_result(p, job).await;
+    }
     let stage = std::time::Instant::now();
-    let letter = blocking(|| letter(p, &channel, &row, &incoming));
+    let letter = blocking(|| letter(p, &row, &incoming));
     let normalise_us = micros(stage);
 
     let sender = contact::id_of(&p.store, &job.tenant, channel.kind, &letter.from.address);
@@ -177,14 +196,14 @@ fn clues<'a>(
     }
 }
 
-fn letter(p: &Pipeline, channel: &Channel, row: &Message, incoming: &Incoming) -> Letter {
+fn letter(p: &Pipeline, row: &Message, incoming: &Incoming) -> Letter {
     let mut letter = match &incoming.raw {
         Raw::Mime { bytes, thread } => {
             let limits = mime_limits(&p.config.ingest);
             // It was readable at the door; only a limit that was lowered since can refuse it now.
             let parsed = normalise::parse_mime(bytes, &limits)
                 .unwrap_or_else(|e| Parsed { oddities: vec![e.to_string()], ..Parsed::default() });
-            from_mail(parsed, thread.clone(), row, channel)
+            from_mail(parsed, thread.clone(), row)
         }
         Raw::Json(m) => from_json(m, row),
     };
@@ -223,11 +242,8 @@ fn party(a: &normalise::Address) -> Party {
     Party { address: a.address.clone(), name: a.name.clone() }
 }
 
-fn from_mail(parsed: Parsed, thread: Option<String>, row: &Message, channel: &Channel) -> Letter {
-    let from = parsed
-        .from
-        .as_ref()
-        .map_or_else(|| Party { address: format!("unknown@{}", channel.slug), name: None }, party);
+fn from_mail(parsed: Parsed, thread: Option<String>, row: &Message) -> Letter {
+    let from = parsed.from.as_ref().map_or_else(|| Party::nobody(&row.id), party);
     let domain = |a: &str| a.rsplit_once('@').map(|(_, d)| d.to_lowercase());
     let reply_to_differs =
         parsed.reply_to.iter().any(|r| domain(&r.address) != domain(&from.address));
@@ -260,7 +276,7 @@ fn from_json(m: &NewMessage, row: &Message) -> Letter {
     let mut parsed = normalise::parse_text(body, format);
     parsed.subject = m.subject.as_deref().map(|s| clean::clean(s).text).unwrap_or_default();
     Letter {
-        from: m.from.clone().unwrap_or(Party { address: "unknown".into(), name: None }),
+        from: m.from.clone().unwrap_or_else(|| Party::nobody(&row.id)),
         others: m.to.iter().chain(&m.cc).take(200).cloned().collect(),
         refs: m.references.iter().take(100).cloned().collect(),
         external_thread: m.thread.clone(),
@@ -278,19 +294,31 @@ fn mask(
     known: &[String],
 ) -> MaskedParts {
     let mut mint = Mint::new(&p.store, tenant, thread);
-    let sender = p.masking.mask_party(&mut mint, &letter.from);
+    let masking = p.masking.of(tenant);
+    let sender = match is_nobody(&letter.from.address) {
+        true => MaskedText::default(),
+        false => masking.mask_party(&mut mint, &letter.from),
+    };
     let mut names: Vec<&str> = known.iter().map(String::as_str).collect();
     names.extend(letter.from.name.as_deref().filter(|n| n.trim().len() > 2));
     names.extend(
         letter.others.iter().filter_map(|o| o.name.as_deref()).filter(|n| n.trim().len() > 2),
     );
-    let mut one = |text: &str| p.masking.mask(&mut mint, text, &names);
+    let most = p.config.ingest.max_text_kib * 1024;
+    let mut extent = Extent::Whole;
+    let mut one = |text: &str| {
+        let (masked, how) = masking.mask(&mut mint, text, &names, most);
+        if how == Extent::Cut {
+            extent = how;
+        }
+        masked
+    };
     let parsed = &letter.parsed;
     let subject = one(&parsed.subject);
     let visible = one(&parsed.visible);
     let quoted = one(&parsed.quoted);
     let signature = one(&parsed.signature);
-    MaskedParts { subject, visible, quoted, signature, sender, entries: mint.entries }
+    MaskedParts { subject, visible, quoted, signature, sender, entries: mint.entries, extent }
 }
 
 fn read(p: &Pipeline, parts: &MaskedParts, direction: Direction) -> Read {
@@ -376,10 +404,17 @@ impl Commit<'_> {
         let (p, t) = (self.p, &self.job.tenant);
         let mut tx = p.store.db.begin().await?;
         tenant::lock(&mut tx, t).await?;
+        let now = p.store.db.now(&mut tx).await?;
+        let current = message::get(&mut tx, t, &self.row.id).await?;
+        if current.revision != self.row.revision || current.state != self.row.state {
+            // Edited, deleted or understood by another job meanwhile: what was read is stale, and
+            // an edit has its own job.
+            job::complete(&mut tx, self.job, now).await?;
+            return Ok(tx.commit().await?);
+        }
         if settle_place(p, &mut tx, t, self.row, clues).await? != place {
             return Err(StepError::Later(Duration::ZERO));
         }
-        let now = p.store.db.now(&mut tx).await?;
         let seq = self.write_thread(&mut tx, &place, &id, clues).await?;
         vault::put(&p.store, &mut tx, t, &id, clues.sender, &self.parts.entries).await?;
         self.write_message(&mut tx, &place, &id, seq).await?;
@@ -419,6 +454,11 @@ impl Commit<'_> {
         let mut people =
             contact::ensure(store, c, t, kind, std::slice::from_ref(&self.letter.from)).await?;
         people.extend(contact::ensure(store, c, t, kind, &self.letter.others).await?);
+        if is_nobody(&self.letter.from.address) {
+            // Whoever looks for the sender by the key that seals the message finds nobody, too.
+            let none = Party { address: String::new(), name: None };
+            contact::ensure(store, c, t, kind, &[none]).await?;
+        }
         if place.thread.is_none() {
             let subject = threads::normalise_subject(clues.subject);
             // The customer is who wrote; of a message that we sent, who got it.
@@ -469,6 +509,10 @@ impl Commit<'_> {
         let (store, t) = (&self.p.store, &self.job.tenant);
         let parsed = &self.letter.parsed;
         let spans = span_rows(self.parts)?;
+        let mut oddities = parsed.oddities.clone();
+        if self.parts.extent == Extent::Cut {
+            oddities.push(CUT.to_owned());
+        }
         let u = Understood {
             state: self.state(),
             thread: id,
@@ -482,7 +526,7 @@ impl Commit<'_> {
             sender: self.parts.sender.as_stored(),
             spans: &spans,
             auto: auto_word(parsed.auto),
-            oddities: &parsed.oddities,
+            oddities: &oddities,
             reply_to_differs: self.letter.reply_to_differs,
         };
         store.keys.ensure(c, t, &[self.row.subject.as_str()], store.host.now()).await?;
@@ -520,10 +564,14 @@ impl Commit<'_> {
         }
         let why = match (self.row.direction, self.row.revision) {
             (Direction::Out, _) => "answered elsewhere",
+            (Direction::In, 1) if self.row.thread.is_some() => "the message could be read at last",
             (Direction::In, 1) => "a newer message came",
             (Direction::In, _) => "the message was edited",
         };
         supersede::thread(store, c, t, id, why).await?;
+        if self.row.direction == Direction::In && is_nobody(&self.letter.from.address) {
+            return self.show(c, id, State::NoMatch, Some("no_sender")).await;
+        }
         if self.row.direction == Direction::In {
             let due = now.plus(Duration::from_secs(self.p.config.ingest.burst_window_s));
             job::enqueue_once(store, c, t, Kind::Answer, id.as_str(), due).await?;
@@ -538,15 +586,27 @@ impl Commit<'_> {
         if self.row.direction == Direction::Out || self.row.revision > 1 {
             return Ok(());
         }
+        self.show(c, id, State::Filed, None).await
+    }
+
+    /// Puts the message before a person without a draft.
+    async fn show(
+        &self,
+        c: &mut AnyConnection,
+        id: &ThreadId,
+        state: State,
+        reason: Option<&'static str>,
+    ) -> store::Result<()> {
         let head_seq = thread::get(c, &self.job.tenant, id).await?.head_seq;
+        let spam = (state == State::Filed && self.spam()).then_some("spam");
         let blank = Blank {
             thread: id,
             message: &self.row.id,
             head_seq,
-            state: State::Filed,
-            reason: None,
-            attention: if self.spam() { vec!["spam".to_owned()] } else { Vec::new() },
-            priority: 0,
+            state,
+            reason,
+            attention: reason.or(spam).map(str::to_owned).into_iter().collect(),
+            priority: i64::from(state != State::Filed),
         };
         blank.create(&self.p.store, c, &self.job.tenant).await?;
         Ok(())
@@ -565,55 +625,57 @@ pub async fn delete(
 ) -> store::Result<()> {
     let mut tx = store.db.begin().await?;
     tenant::lock(&mut tx, tenant_id).await?;
-    let row = message::get(&mut tx, tenant_id, id).await?;
-    message::erase(&mut tx, tenant_id, id).await?;
-    chunks::remove(&mut tx, tenant_id, "message", id.as_str()).await?;
-    if let Some(t) = &row.thread {
-        thread::touch(&mut tx, tenant_id, t).await?;
-        supersede::thread(store, &mut tx, tenant_id, t, "the message was deleted").await?;
-        // Earlier messages of the thread may still wait for an answer.
-        let now = store.db.now(&mut tx).await?;
-        job::enqueue_once(store, &mut tx, tenant_id, Kind::Answer, t.as_str(), now).await?;
-    }
-    let object = format!("message:{id}");
-    audit::append(store, &mut tx, tenant_id, actor, "message.deleted", object, json!({})).await?;
+    delete_in(store, &mut tx, tenant_id, id, actor).await?;
     Ok(tx.commit().await?)
 }
 
+/// [`delete`] in the caller's transaction, which holds the tenant's lock.
+///
+/// # Errors
+/// As [`delete`].
+pub async fn delete_in(
+    store: &Store,
+    tx: &mut Tx,
+    tenant_id: &TenantId,
+    id: &MessageId,
+    actor: &Actor,
+) -> store::Result<()> {
+    let row = message::get(tx, tenant_id, id).await?;
+    message::erase(tx, tenant_id, id).await?;
+    chunks::remove(tx, tenant_id, "message", id.as_str()).await?;
+    if let Some(t) = &row.thread {
+        thread::touch(tx, tenant_id, t).await?;
+        supersede::thread(store, tx, tenant_id, t, "the message was deleted").await?;
+        // Earlier messages of the thread may still wait for an answer.
+        let now = store.db.now(tx).await?;
+        job::enqueue_once(store, tx, tenant_id, Kind::Answer, t.as_str(), now).await?;
+    }
+    let object = format!("message:{id}");
+    audit::append(store, tx, tenant_id, actor, "message.deleted", object, json!({})).await
+}
+
 /// The platform reported an edit: the message is understood anew, and what answered it is void from
-/// this moment, not from when the worker gets to it.
+/// this moment, not from when the worker gets to it. The caller's transaction holds the tenant's lock.
 ///
 /// # Errors
 /// [`store::Error::NotFound`].
-pub async fn edit(
+pub async fn edit_in(
     store: &Store,
+    tx: &mut Tx,
     tenant_id: &TenantId,
     id: &MessageId,
     raw: &Raw,
     actor: &Actor,
 ) -> store::Result<()> {
-    let mut tx = store.db.begin().await?;
-    tenant::lock(&mut tx, tenant_id).await?;
-    let row = message::get(&mut tx, tenant_id, id).await?;
-    message::replace_raw(store, &mut tx, tenant_id, id, raw).await?;
+    let row = message::get(tx, tenant_id, id).await?;
+    message::replace_raw(store, tx, tenant_id, id, raw).await?;
     if let Some(t) = &row.thread {
-        thread::touch(&mut tx, tenant_id, t).await?;
-        supersede::thread(store, &mut tx, tenant_id, t, "the message was edited").await?;
+        thread::touch(tx, tenant_id, t).await?;
+        supersede::thread(store, tx, tenant_id, t, "the message was edited").await?;
     }
-    let now = store.db.now(&mut tx).await?;
-    job::enqueue_once(store, &mut tx, tenant_id, Kind::Understand, id.as_str(), now).await?;
+    let now = store.db.now(tx).await?;
+    job::enqueue_once(store, tx, tenant_id, Kind::Understand, id.as_str(), now).await?;
     let object = format!("message:{id}");
     let detail = json!({"revision": row.revision + 1});
-    audit::append(store, &mut tx, tenant_id, actor, "message.edited", object, detail).await?;
-    Ok(tx.commit().await?)
-}
-
-/// After the last attempt: the message is filed, so that it shows up there with its oddity instead
-/// of waiting for ever. The dead job can be replayed.
-///
-/// # Errors
-/// Store errors.
-pub async fn give_up(store: &Store, c: &mut AnyConnection, job: &Claim) -> store::Result<()> {
-    let id: MessageId = store::parse("job.ref_id", &job.ref_id)?;
-    message::set_unreadable(store, c, &job.tenant, &id).await
+    audit::append(store, tx, tenant_id, actor, "message.edited", object, detail).await
 }

@@ -105,6 +105,14 @@ pub trait Channel: Send + Sync {
     /// Delivers. Must be called only after the send was committed as begun.
     fn deliver<'a>(&'a self, out: &'a Outgoing) -> BoxFuture<'a, Delivery>;
 
+    /// Whether such a reply could be delivered at all, as far as can be told before it is signed.
+    ///
+    /// # Errors
+    /// Says to a person why not.
+    fn accepts(&self, _reply: &Content) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Whether repeating a delivery with the same send id has no second effect. Only then may an
     /// attempt that was cut off be repeated without a person.
     fn idempotent(&self) -> bool;

@@ -11,16 +11,18 @@ use super::content::{self, Signable};
 use crate::domain::approval::{Approver, Digest};
 use crate::domain::audit::Actor;
 use crate::domain::ids::{ApprovalId, Micros, ReviewId, TenantId, UserId};
+use crate::domain::message::is_nobody;
 use crate::domain::review::{Event, Refused, Role, State};
 use crate::nlp::clean;
 use crate::pipeline::answer::{self, StoredDetail};
 use crate::pipeline::blocking;
-use crate::pipeline::masking::{Masking, known_names};
+use crate::pipeline::masking::{Maskings, Remade, known_names};
+use crate::pipeline::send::{self, Senders};
 use crate::store::approval::Approval;
 use crate::store::draft::Draft;
 use crate::store::job::{self, Kind};
 use crate::store::review::{self, Review};
-use crate::store::{Store, Tx, approval, audit, draft, message, tenant, thread};
+use crate::store::{Store, Tx, approval, audit, draft, message, tenant};
 
 type Result<T> = std::result::Result<T, ReviewError>;
 
@@ -29,6 +31,9 @@ pub const MAX_REPLY: usize = 50_000;
 
 /// Longest subject, in characters.
 const MAX_SUBJECT: usize = 300;
+
+/// The text was masked before the transaction, by values that have changed since.
+const MASKED_ANEW: &str = "thread_changed";
 
 /// What a person wrote.
 #[derive(Clone, Copy)]
@@ -60,7 +65,8 @@ impl Reviewer {
 #[derive(Clone)]
 pub struct Desk {
     store: Store,
-    masking: Arc<Masking>,
+    masking: Arc<Maskings>,
+    senders: Senders,
     hold: Duration,
     claim: Duration,
 }
@@ -73,10 +79,16 @@ struct Open {
 
 impl Desk {
     /// A desk over a store.
-    pub fn new(store: Store, masking: Arc<Masking>, config: &crate::config::Review) -> Self {
+    pub fn new(
+        store: Store,
+        masking: Arc<Maskings>,
+        senders: Senders,
+        config: &crate::config::Review,
+    ) -> Self {
         Self {
             store,
             masking,
+            senders,
             hold: Duration::from_secs(config.hold_s),
             claim: Duration::from_secs(config.claim_minutes * 60),
         }
@@ -212,19 +224,28 @@ impl Desk {
         action: &str,
         reason: &str,
     ) -> Result<Review> {
+        let note = self.note(who, id, reason).await?;
         let mut o = self.open(who, id).await?;
         Self::not_claimed_by_another(&o, who)?;
         let from = o.review.state;
         o.review.state = from.on(event)?;
-        // A note may name a person: it is masked like any text, and not written into the log.
-        let note: String = clean::clean(reason).text.trim().chars().take(500).collect();
-        let known = known_names(&self.store, &mut o.tx, &who.tenant, &o.review.thread).await?;
-        let note = blocking(|| self.masking.mask_note(&note, &known));
+        o.review.escalated |= event == Event::Escalate;
         o.review.outcome = (!note.is_empty()).then_some(note);
         o.review.claimed_by = None;
         o.review.claim_until = None;
         let detail = audit::moved(from.as_str(), o.review.state.as_str());
         self.close(who, o, action, detail).await
+    }
+
+    /// A note may name a person: it is masked like any text, and not written into the log.
+    async fn note(&self, who: &Reviewer, id: &ReviewId, reason: &str) -> Result<String> {
+        let note: String = clean::clean(reason).text.trim().chars().take(500).collect();
+        let known = {
+            let mut c = self.store.db.read().await?;
+            let thread = review::get(&mut c, &who.tenant, id).await?.thread;
+            known_names(&self.store, &mut c, &who.tenant, &thread).await?
+        };
+        Ok(blocking(|| self.masking.of(&who.tenant).mask_note(&note, &known)))
     }
 
     /// Signs what the client saw. `seen` is the digest that the page showed; it must be the digest
@@ -260,7 +281,17 @@ impl Desk {
                 ),
             });
         }
+        if message::unread(&mut o.tx, &who.tenant, &s.thread).await? {
+            return Err(ReviewError::Changed {
+                code: "message_unread",
+                what: "the customer has just sent something that is still being read: look again \
+                       in a moment"
+                    .into(),
+            });
+        }
         refuse_unknown(&s)?;
+        // What can't be delivered as it stands is better known now than after the signature.
+        self.senders.accepts(&s.channel, &s.outgoing()).map_err(ReviewError::Invalid)?;
         let approval = Approval {
             id: ApprovalId::from_uuid(self.store.host.uuid()),
             review: o.review.id.clone(),
@@ -288,7 +319,7 @@ impl Desk {
     /// [`ReviewError::State`] when nothing is held any more.
     pub async fn undo(&self, who: &Reviewer, id: &ReviewId) -> Result<Review> {
         let mut o = self.open(who, id).await?;
-        let next = o.review.state.on(Event::Undo)?;
+        let next = o.review.state.on(Event::Undo { escalated: o.review.escalated })?;
         self.void(&mut o, who, "undone").await?;
         o.review.state = next;
         self.close(who, o, "review.undone", json!({})).await
@@ -315,6 +346,26 @@ impl Desk {
         written: &Written<'_>,
         sign: bool,
     ) -> Result<Review> {
+        let again =
+            |r: &Result<Review>| matches!(r, Err(ReviewError::Changed { code: MASKED_ANEW, .. }));
+        let mut done = self.edit_once(who, id, revision, written, sign).await;
+        for _ in 0..2 {
+            if !again(&done) {
+                break;
+            }
+            done = self.edit_once(who, id, revision, written, sign).await;
+        }
+        done
+    }
+
+    async fn edit_once(
+        &self,
+        who: &Reviewer,
+        id: &ReviewId,
+        revision: i64,
+        written: &Written<'_>,
+        sign: bool,
+    ) -> Result<Review> {
         let text = clean::clean(written.text).text;
         let text = text.trim();
         if text.is_empty() || text.chars().count() > MAX_REPLY {
@@ -323,6 +374,7 @@ impl Desk {
                 text.chars().count()
             )));
         }
+        let remade = self.remask(who, id, text, written.subject).await?;
         let mut o = self.open(who, id).await?;
         Self::not_claimed_by_another(&o, who)?;
         if o.review.revision != revision {
@@ -334,10 +386,10 @@ impl Desk {
                 ),
             });
         }
-        let next = o.review.state.on(Event::Edit)?;
+        let next = o.review.state.on(Event::Edit { escalated: o.review.escalated })?;
         self.void(&mut o, who, "edited").await?;
         o.review.state = next;
-        self.write_revision(who, &mut o, text, written.subject).await?;
+        self.write_revision(who, &mut o, &remade).await?;
         let mut detail = json!({"draft_revision": o.review.draft_revision});
         if sign {
             let s = content::signable(&self.store, &mut o.tx, &who.tenant, &o.review).await?;
@@ -349,33 +401,41 @@ impl Desk {
         self.close(who, o, action, detail).await
     }
 
-    async fn write_revision(
+    /// Masks the reply and, if there is one, its subject, before any transaction.
+    async fn remask(
         &self,
         who: &Reviewer,
-        o: &mut Open,
+        id: &ReviewId,
         text: &str,
         subject: Option<&str>,
-    ) -> Result<()> {
+    ) -> Result<Remade> {
+        let (thread, public) = {
+            let mut c = self.store.db.read().await?;
+            let r = review::get(&mut c, &who.tenant, id).await?;
+            let old = draft::get(&mut c, &who.tenant, &r.draft, r.draft_revision).await?;
+            (r.thread, answer::public_texts(&old.passages)?)
+        };
+        let line = subject.map(|s| clean::clean(s).text).unwrap_or_default();
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line: String = line.chars().take(MAX_SUBJECT).collect();
+        let texts = if line.is_empty() { vec![text] } else { vec![text, &line] };
+        let masking = self.masking.of(&who.tenant);
+        Ok(masking.remask_in_thread(&self.store, &who.tenant, &thread, &texts, &public).await?)
+    }
+
+    async fn write_revision(&self, who: &Reviewer, o: &mut Open, remade: &Remade) -> Result<()> {
+        if !remade.keep(&self.store, &mut o.tx, &who.tenant).await? {
+            return Err(ReviewError::Changed {
+                code: MASKED_ANEW,
+                what: "the conversation's masked values changed while this was being saved".into(),
+            });
+        }
         let old =
             draft::get(&mut o.tx, &who.tenant, &o.review.draft, o.review.draft_revision).await?;
-        let t = thread::get(&mut o.tx, &who.tenant, &o.review.thread).await?;
-        let public = answer::public_texts(&old.passages)?;
-        let body = self
-            .masking
-            .remask_in_thread(&self.store, &mut o.tx, &who.tenant, &t, text, &public)
-            .await?;
+        let body = remade.texts.first().cloned().unwrap_or_default();
         let earlier: StoredDetail = serde_json::from_str(&old.detail)?;
-        let subject = match subject.map(str::trim).filter(|s| !s.is_empty()) {
-            Some(s) => {
-                let line = clean::clean(s).text;
-                let line: String = line.split_whitespace().collect::<Vec<_>>().join(" ");
-                let line: String = line.chars().take(MAX_SUBJECT).collect();
-                let masked = self
-                    .masking
-                    .remask_in_thread(&self.store, &mut o.tx, &who.tenant, &t, &line, &public)
-                    .await?;
-                Some(masked.as_stored().to_owned())
-            }
+        let subject = match remade.texts.get(1) {
+            Some(masked) => Some(masked.as_stored().to_owned()),
             None => earlier.subject,
         };
         // A person's words are theirs: the machine's sentence verdicts no longer apply.
@@ -421,12 +481,21 @@ impl Desk {
                 message::retract_reply(&self.store, &mut o.tx, t, &s.channel, send).await?;
             }
         }
+        if !arrived {
+            send::reopen(&self.store, &mut o.tx, &who.tenant, &o.review).await?;
+        }
         self.close(who, o, "review.settled", json!({"arrived": arrived})).await
     }
 }
 
-/// A reply with a placeholder that names nothing must not go out: the customer would read it.
+/// A reply with a placeholder that names nothing must not go out: the customer would read it. Nor
+/// can one to a message that names no sender.
 fn refuse_unknown(s: &Signable) -> Result<()> {
+    if s.content.to.iter().any(|to| is_nobody(to)) {
+        return Err(ReviewError::Invalid(
+            "the message names no sender: there is nobody to send a reply to".into(),
+        ));
+    }
     match s.body.unknown.first() {
         Some(word) => Err(ReviewError::Invalid(format!(
             "the reply holds `{word}`, which stands for nothing in this conversation"

@@ -8,9 +8,10 @@ use sqlx::AnyConnection;
 use crate::domain::approval::{Digest, SignedContent};
 use crate::domain::ids::{ContactId, TenantId};
 use crate::domain::masking::{MaskedText, Numbering, RestorePolicy, Restored, VaultId};
-use crate::domain::message::ChannelKind;
+use crate::domain::message::{ChannelKind, Direction};
 use crate::pipeline::answer::StoredDetail;
 use crate::pipeline::threads;
+use crate::ports::channel::Content;
 use crate::store::channel::Channel;
 use crate::store::review::Review;
 use crate::store::thread::Thread;
@@ -26,8 +27,10 @@ pub struct Signable {
     pub channel: Channel,
     /// The conversation.
     pub thread: Thread,
-    /// The customer, whose key seals the signed copy.
+    /// Who gets it: the sender of the message that is answered, whose key seals the signed copy.
     pub customer: ContactId,
+    /// How that message named its sender, masked as stored.
+    pub customer_masked: Option<String>,
     /// The body with its values restored, and what was not restored.
     pub body: Restored,
     /// The subject with its values restored.
@@ -39,6 +42,20 @@ pub struct Signable {
 impl fmt::Debug for Signable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signable").field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+impl Signable {
+    /// The reply as a channel gets it.
+    pub fn outgoing(&self) -> Content {
+        Content {
+            to: self.content.to.clone(),
+            cc: self.content.cc.clone(),
+            sender: self.content.sender.clone(),
+            subject: self.subject.clone(),
+            body: self.body.text.clone(),
+            in_reply_to: self.in_reply_to.clone(),
+        }
     }
 }
 
@@ -55,7 +72,11 @@ pub async fn signable(
     let thread = thread::get(c, tenant, &review.thread).await?;
     let channel = channel::get(store, c, tenant, &thread.channel).await?;
     let draft = draft::get(c, tenant, &review.draft, review.draft_revision).await?;
-    let customer = thread.contact.clone().ok_or(store::Error::NotFound("customer"))?;
+    let answered = message::get(c, tenant, &review.message).await?;
+    let customer = match answered.direction {
+        Direction::In => answered.subject.clone(),
+        Direction::Out => thread.contact.clone().ok_or(store::Error::NotFound("customer"))?,
+    };
     let to = contact::get(store, c, tenant, &customer).await?;
     let entries = vault::values(store, c, tenant, &review.thread).await?;
     let numbering = numbering(&entries);
@@ -76,6 +97,7 @@ pub async fn signable(
     let subject = MaskedText::from_store(masked_subject.clone())
         .restore(&numbering, &lookup, RestorePolicy::ForSend)
         .text;
+    let customer_masked = answered.sender;
     let answered = message::raw(store, c, tenant, &review.message).await.ok();
     let content = SignedContent {
         version: 1,
@@ -106,6 +128,7 @@ pub async fn signable(
         channel,
         thread,
         customer,
+        customer_masked,
         body: restored,
         subject,
         in_reply_to: answered.map(|a| a.external_id),

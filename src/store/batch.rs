@@ -59,8 +59,8 @@ impl Batch {
 }
 
 async fn fetch(c: &mut AnyConnection, sql: String, values: Vec<Value>) -> Result<Vec<String>> {
-    // Its text depends on the number of rows, so the connection need not keep it.
-    let mut query = sqlx::query_as::<_, (String,)>(AssertSqlSafe(sql)).persistent(false);
+    // Its text depends on the number of rows, of which there are few: the connection keeps it.
+    let mut query = sqlx::query_as::<_, (String,)>(AssertSqlSafe(sql));
     for value in values {
         query = match value {
             Value::Text(v) => query.bind(v),

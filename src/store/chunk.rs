@@ -3,8 +3,9 @@
 
 use sqlx::AnyConnection;
 
-use super::{Error, Result, Store, parse, q, tenant};
+use super::{Result, Store, parse, q, tenant};
 use crate::domain::ids::{ChunkId, TenantId};
+use crate::domain::vectors::comparable;
 
 /// A chunk to be stored.
 #[derive(Debug, Clone)]
@@ -30,7 +31,7 @@ pub struct Change {
     pub kind: String,
     /// The message's or article's id.
     pub source: String,
-    /// Text and embedding; none when it was deleted.
+    /// Text and embedding; none when it was deleted, or embedded by another encoder.
     pub content: Option<(String, Vec<f32>)>,
 }
 
@@ -109,11 +110,11 @@ pub async fn remove(
     Ok(())
 }
 
-/// What changed after `since`, in order, at most `limit` rows.
+/// What changed after `since`, in order, at most `limit` rows. A chunk whose vector doesn't compare with
+/// those of `encoder` counts as gone, until it is embedded anew.
 ///
 /// # Errors
-/// [`Error::Corrupt`] when a chunk was embedded by another encoder than `encoder`: vectors of two
-/// encoders can't be compared, so the operator must re-embed.
+/// Database errors.
 pub async fn changes(
     c: &mut AnyConnection,
     tenant: &TenantId,
@@ -133,16 +134,106 @@ pub async fn changes(
     .await?;
     rows.into_iter()
         .map(|(seq, id, kind, source, body, embedding, made_by, deleted)| {
-            if deleted == 0 && made_by != encoder {
-                return Err(Error::Corrupt {
-                    what: "chunk.encoder",
-                    why: format!("embedded by `{made_by}` but `{encoder}` is configured"),
-                });
-            }
-            let content = (deleted == 0).then(|| (body, from_bytes(&embedding)));
+            let usable = deleted == 0 && comparable(&made_by, encoder);
+            let content = usable.then(|| (body, from_bytes(&embedding)));
             Ok(Change { seq, id: parse("chunk.id", &id)?, kind, source, content })
         })
         .collect()
+}
+
+/// Chunks of one kind that an encoder embedded whose vectors don't compare with ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreign {
+    /// Whose vectors they are.
+    pub encoder: String,
+    /// `message` or `article`.
+    pub kind: String,
+    /// How many.
+    pub chunks: i64,
+}
+
+/// What has to be embedded anew before `encoder` finds it, articles first.
+///
+/// # Errors
+/// Database errors.
+pub async fn foreign(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    encoder: &str,
+) -> Result<Vec<Foreign>> {
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        "select encoder, kind, cast(count(*) as bigint) from chunk
+         where tenant_id = $1 and deleted = 0 group by encoder, kind order by kind, encoder",
+    )
+    .bind(tenant.as_str())
+    .fetch_all(c)
+    .await?;
+    let foreign = |(made_by, kind, chunks): (String, String, i64)| {
+        (!comparable(&made_by, encoder)).then_some(Foreign { encoder: made_by, kind, chunks })
+    };
+    Ok(rows.into_iter().filter_map(foreign).collect())
+}
+
+/// A chunk that has to be embedded anew.
+#[derive(Debug, Clone)]
+pub struct Outdated {
+    /// Its id.
+    pub id: String,
+    /// The message's or article's id.
+    pub source: String,
+    /// Its text.
+    pub body: String,
+}
+
+/// Some chunks of a group.
+///
+/// # Errors
+/// Database errors.
+pub async fn outdated(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    of: &Foreign,
+    limit: i64,
+) -> Result<Vec<Outdated>> {
+    let rows: Vec<(String, String, String)> = sqlx::query_as(
+        "select id, source_id, body from chunk
+         where tenant_id = $1 and encoder = $2 and kind = $3 and deleted = 0 limit $4",
+    )
+    .bind(tenant.as_str())
+    .bind(of.encoder.as_str())
+    .bind(of.kind.as_str())
+    .bind(limit)
+    .fetch_all(c)
+    .await?;
+    Ok(rows.into_iter().map(|(id, source, body)| Outdated { id, source, body }).collect())
+}
+
+/// Gives chunks new vectors; those that were deleted, replaced or embedded meanwhile are left. The
+/// caller holds the tenant's lock.
+///
+/// # Errors
+/// Database errors.
+pub async fn reembedded(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    of: &Foreign,
+    encoder: &str,
+    vectors: &[(Outdated, Vec<f32>)],
+) -> Result<()> {
+    let first = tenant::next_changes(c, tenant, count(vectors.len())).await?;
+    for (i, (chunk, vector)) in (0i64..).zip(vectors) {
+        q("update chunk set embedding = $3, encoder = $4, change_seq = $5
+           where tenant_id = $1 and id = $2 and encoder = $6 and deleted = 0")
+        .bind(tenant.as_str().to_owned())
+        .bind(chunk.id.clone())
+        .bind(to_bytes(vector))
+        .bind(encoder.to_owned())
+        .bind(first + i)
+        .bind(of.encoder.clone())
+        .execute(&mut *c)
+        .await?;
+    }
+    Ok(())
 }
 
 /// Texts of chunks by id, for the passages of a draft.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection as _};
 
 use super::{Error, Result, Tx};
 use crate::domain::ids::Micros;
@@ -32,6 +32,11 @@ pub struct Options {
     pub acquire_timeout: Duration,
     /// How long a statement may wait for a lock.
     pub lock_timeout: Duration,
+    /// PostgreSQL: how long a statement may run; zero for no bound.
+    pub statement_timeout: Duration,
+    /// PostgreSQL: how long a transaction may idle before the server ends it and gives its locks
+    /// back; zero for no bound. It bounds what a process that hangs takes from the others.
+    pub idle_transaction_timeout: Duration,
     /// Take the exclusive lock of a SQLite file (everything but read-only tools does).
     pub exclusive: bool,
 }
@@ -44,6 +49,8 @@ impl Options {
             pool: 8,
             acquire_timeout: Duration::from_secs(2),
             lock_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
+            idle_transaction_timeout: Duration::from_secs(30),
             exclusive: true,
         }
     }
@@ -87,15 +94,21 @@ impl Db {
                 "the database URL must begin with `sqlite:` or `postgres://`".into(),
             ));
         }
-        let ms = o.lock_timeout.as_millis();
+        let set = format!(
+            "set lock_timeout = {}; set statement_timeout = {}; \
+             set idle_in_transaction_session_timeout = {}",
+            o.lock_timeout.as_millis(),
+            o.statement_timeout.as_millis(),
+            o.idle_transaction_timeout.as_millis(),
+        );
         let pool = AnyPoolOptions::new()
             .max_connections(o.pool)
             .acquire_timeout(o.acquire_timeout)
             .test_before_acquire(true)
             .after_connect(move |c, _| {
-                let set = format!("set lock_timeout = {ms}");
+                let set = set.clone();
                 Box::pin(async move {
-                    sqlx::query(AssertSqlSafe(set)).execute(&mut *c).await?;
+                    sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut *c).await?;
                     Ok(())
                 })
             })
@@ -125,6 +138,12 @@ impl Db {
                 .idle_timeout(None)
                 .max_lifetime(None)
                 .test_before_acquire(false)
+                // After a write that failed for want of space SQLite has rolled back by itself, and
+                // the driver takes the connection for one within a transaction ever after.
+                .before_acquire(|c, _| {
+                    let clean = !c.is_in_transaction();
+                    Box::pin(async move { Ok(clean) })
+                })
                 .after_connect(move |c, _| {
                     // WAL with FULL: a commit is on the disk when it returns. The log is folded in
                     // beside the writers (`checkpoint`); only if that falls behind, by a commit.

@@ -9,7 +9,7 @@ use super::{Engine, Error, Result, Store, parse, q};
 use crate::domain::ids::{JobId, Micros, TenantId};
 use crate::domain::message::UnknownName;
 
-/// The three kinds of work; each commits once.
+/// The kinds of work; each commits once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Steps 2–7: what a message says.
@@ -18,6 +18,8 @@ pub enum Kind {
     Answer,
     /// Step 12: an approval's delivery.
     Send,
+    /// Chunks that another encoder embedded, some at a time.
+    Reembed,
 }
 
 impl Kind {
@@ -27,6 +29,7 @@ impl Kind {
             Self::Understand => "understand",
             Self::Answer => "answer",
             Self::Send => "send",
+            Self::Reembed => "reembed",
         }
     }
 }
@@ -38,11 +41,12 @@ impl std::str::FromStr for Kind {
             "understand" => Self::Understand,
             "answer" => Self::Answer,
             "send" => Self::Send,
+            "reembed" => Self::Reembed,
             _ => {
                 return Err(UnknownName {
                     what: "a job kind",
                     value: s.chars().take(40).collect(),
-                    expected: "understand, answer or send",
+                    expected: "understand, answer, send or reembed",
                 });
             }
         })
@@ -96,8 +100,8 @@ pub async fn enqueue(
     Ok(id)
 }
 
-/// Enqueues work unless the same is waiting; then it only moves that one's time. The caller holds
-/// the tenant's lock.
+/// Enqueues work unless the same is waiting; then it only moves that one's time, and never to before
+/// what a failure or the other side's Retry-After has set. The caller holds the tenant's lock.
 ///
 /// # Errors
 /// Database errors.
@@ -109,7 +113,8 @@ pub async fn enqueue_once(
     ref_id: &str,
     run_at: Micros,
 ) -> Result<()> {
-    let moved = q("update job set run_at = $4, updated_at = $5
+    let moved = q("update job set updated_at = $5,
+                     run_at = case when attempt + snoozes > 0 and run_at > $4 then run_at else $4 end
                    where tenant_id = $1 and kind = $2 and ref_id = $3 and state = 'ready'")
     .bind(tenant.as_str().to_owned())
     .bind(kind.as_str())
@@ -125,12 +130,34 @@ pub async fn enqueue_once(
     Ok(())
 }
 
+/// Whether such work waits or runs.
+///
+/// # Errors
+/// Database errors.
+pub async fn is_due(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    kind: Kind,
+    ref_id: &str,
+) -> Result<bool> {
+    let (n,): (i64,) = sqlx::query_as(
+        "select cast(count(*) as bigint) from job where tenant_id = $1 and kind = $2
+           and ref_id = $3 and state in ('ready', 'running')",
+    )
+    .bind(tenant.as_str())
+    .bind(kind.as_str())
+    .bind(ref_id)
+    .fetch_one(c)
+    .await?;
+    Ok(n > 0)
+}
+
 // Round robin: the n-th job of every tenant comes before the (n+1)-th of any. Kinds that this
 // binary doesn't know are left alone.
 const PICK: &str = "select tenant_id, id, run_at, turn from (
      select tenant_id, id, run_at,
        row_number() over (partition by tenant_id order by run_at, id) as turn
-     from job where state = 'ready' and run_at <= $1 and kind in ('understand', 'answer', 'send')
+     from job where state = 'ready' and run_at <= $1 and kind in ('understand', 'answer', 'send', 'reembed')
    ) ready order by turn, run_at, id";
 
 const TAKE: &str = "update job set state = 'running', token = $2, owner = $3, lease_until = $4,
@@ -172,20 +199,28 @@ pub async fn claim(store: &Store, owner: &str, limit: i64, lease: Duration) -> R
         .fetch_all(&mut *tx)
         .await?;
     tx.commit().await?;
-    rows.into_iter()
-        .map(|(tenant, id, kind, ref_id, attempt, snoozes, created_at)| {
-            Ok(Claim {
-                tenant: parse("job.tenant_id", &tenant)?,
-                id: parse("job.id", &id)?,
-                kind: parse("job.kind", &kind)?,
-                ref_id,
-                attempt,
-                snoozes,
-                created_at: Micros(created_at),
-                token: token.clone(),
-            })
-        })
-        .collect()
+    Ok(rows.into_iter().filter_map(|row| legible(row, token.clone())).collect())
+}
+
+/// A claim that can be read. One that can't is logged and left: it must not cost the others of its
+/// batch their turn.
+fn legible(row: Row, token: String) -> Option<Claim> {
+    let id = row.1.clone();
+    claimed(row, token).inspect_err(|e| tracing::error!(job = id, error = %e, "left out")).ok()
+}
+
+fn claimed(row: Row, token: String) -> Result<Claim> {
+    let (tenant, id, kind, ref_id, attempt, snoozes, created_at) = row;
+    Ok(Claim {
+        tenant: parse("job.tenant_id", &tenant)?,
+        id: parse("job.id", &id)?,
+        kind: parse("job.kind", &kind)?,
+        ref_id,
+        attempt,
+        snoozes,
+        created_at: Micros(created_at),
+        token,
+    })
 }
 
 async fn fenced(
@@ -211,6 +246,22 @@ async fn fenced(
         .execute(c)
         .await?
         .rows_affected();
+    if n == 1 { Ok(()) } else { Err(Error::Fenced) }
+}
+
+/// Refuses to go on when the claim was lost; until the transaction ends nobody can take it away.
+///
+/// # Errors
+/// [`Error::Fenced`].
+pub async fn still_ours(c: &mut AnyConnection, job: &Claim) -> Result<()> {
+    let n = q("update job set token = token
+               where tenant_id = $1 and id = $2 and token = $3 and state = 'running'")
+    .bind(job.tenant.as_str().to_owned())
+    .bind(job.id.as_str().to_owned())
+    .bind(job.token.clone())
+    .execute(c)
+    .await?
+    .rows_affected();
     if n == 1 { Ok(()) } else { Err(Error::Fenced) }
 }
 
@@ -299,36 +350,41 @@ pub async fn expired(store: &Store, c: &mut AnyConnection) -> Result<Vec<Expired
     let rows: Vec<Row> = sqlx::query_as(
         "select tenant_id, id, kind, ref_id, attempt, snoozes, created_at, token from job
          where state = 'running' and lease_until < $1
-           and kind in ('understand', 'answer', 'send') limit 200",
+           and kind in ('understand', 'answer', 'send', 'reembed') order by lease_until limit 200",
     )
     .bind(now.0)
     .fetch_all(c)
     .await?;
-    rows.into_iter()
-        .map(|(tenant, id, kind, ref_id, attempt, snoozes, created_at, token)| {
-            Ok(Expired {
-                claim: Claim {
-                    tenant: parse("job.tenant_id", &tenant)?,
-                    id: parse("job.id", &id)?,
-                    kind: parse("job.kind", &kind)?,
-                    ref_id,
-                    attempt,
-                    snoozes,
-                    created_at: Micros(created_at),
-                    token,
-                },
-            })
-        })
-        .collect()
+    let claims =
+        rows.into_iter().filter_map(|(tenant, id, kind, ref_id, attempt, snoozes, at, token)| {
+            legible((tenant, id, kind, ref_id, attempt, snoozes, at), token)
+        });
+    Ok(claims.map(|claim| Expired { claim }).collect())
 }
 
-/// Puts dead letters of a tenant back to work, with fresh attempts; returns how many.
+/// What a tenant's dead letters of a kind are about.
+///
+/// # Errors
+/// Database errors.
+pub async fn dead(c: &mut AnyConnection, tenant: &TenantId, kind: Kind) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> = sqlx::query_as(
+        "select ref_id from job where tenant_id = $1 and kind = $2 and state = 'dead' order by id",
+    )
+    .bind(tenant.as_str())
+    .bind(kind.as_str())
+    .fetch_all(c)
+    .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Puts dead letters of a tenant back to work, with fresh attempts; returns how many. Not sends: a
+/// reply that failed is in the queue again and goes out under a signature of its own.
 ///
 /// # Errors
 /// Database errors.
 pub async fn replay(c: &mut AnyConnection, tenant: &TenantId, now: Micros) -> Result<u64> {
     Ok(q("update job set state = 'ready', attempt = 0, run_at = $2, updated_at = $2
-          where tenant_id = $1 and state = 'dead'")
+          where tenant_id = $1 and state = 'dead' and kind <> 'send'")
     .bind(tenant.as_str().to_owned())
     .bind(now.0)
     .execute(c)
@@ -356,7 +412,7 @@ pub async fn counts(c: &mut AnyConnection) -> Result<Vec<(String, String, i64)>>
 pub async fn next_due(c: &mut AnyConnection) -> Result<Option<Micros>> {
     let (at,): (Option<i64>,) = sqlx::query_as(
         "select min(run_at) from job where state = 'ready'
-               and kind in ('understand', 'answer', 'send')",
+               and kind in ('understand', 'answer', 'send', 'reembed')",
     )
     .fetch_one(c)
     .await?;

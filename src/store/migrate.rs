@@ -12,6 +12,9 @@ use super::{Db, Engine, Error, Result};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../../migrations/0001_initial.sql")),
     (2, "thread order", include_str!("../../migrations/0002_thread_order.sql")),
+    (3, "access", include_str!("../../migrations/0003_access.sql")),
+    (4, "chunk encoder", include_str!("../../migrations/0004_chunk_encoder.sql")),
+    (5, "escalated", include_str!("../../migrations/0005_escalated.sql")),
 ];
 
 /// On PostgreSQL the portable type `blob` is a domain over `bytea`.
@@ -41,6 +44,11 @@ pub fn latest() -> i64 {
     MIGRATIONS.iter().map(|(v, ..)| *v).max().unwrap_or(0)
 }
 
+/// Whether this binary has a migration of that version.
+pub fn has(version: i64) -> bool {
+    MIGRATIONS.iter().any(|(v, ..)| *v == version)
+}
+
 /// Brings the schema to the newest version, or to `upto` (for tests of upgrades).
 ///
 /// # Errors
@@ -49,6 +57,9 @@ pub fn latest() -> i64 {
 pub async fn run(db: &Db, upto: Option<i64>) -> Result<()> {
     let mut c = db.writer().await?;
     if db.engine() == Engine::Postgres {
+        // A migration may take as long as it needs; this connection serves nothing else.
+        c.close_on_drop();
+        raw_sql("set statement_timeout = 0").execute(&mut *c).await?;
         raw_sql(POSTGRES_FIRST).execute(&mut *c).await?;
     }
     migrator(upto).run(&mut *c).await.map_err(Error::Migrate)

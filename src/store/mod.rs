@@ -24,6 +24,7 @@ pub mod key;
 pub mod message;
 pub mod migrate;
 pub mod outbox;
+pub mod reseal;
 pub mod review;
 pub mod sealing;
 pub mod send;
@@ -79,6 +80,9 @@ pub enum Error {
     /// The claim was lost: another worker has the job, or its lease ran out.
     #[error("the claim on this job is no longer ours")]
     Fenced,
+    /// The row is another one than the one that was read: the work is to be done again.
+    #[error("it changed while it was being worked on")]
+    Stale,
     /// Migrations failed or don't fit.
     #[error("migration: {0}")]
     Migrate(#[source] sqlx::migrate::MigrateError),
@@ -104,6 +108,8 @@ impl From<sqlx::Error> for Error {
                 Some("5" | "6" | "57P01" | "57P02" | "57P03" | "53300" | "55P03") => {
                     Self::Unavailable(e)
                 }
+                // Statement and idle time-outs; a deadlock that we lost.
+                Some("57014" | "25P03" | "40P01") => Self::Unavailable(e),
                 _ => Self::Db(e),
             },
             _ => Self::Db(e),

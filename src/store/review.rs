@@ -33,6 +33,8 @@ pub struct Review {
     pub approval: Option<ApprovalId>,
     /// Why a person must look twice.
     pub attention: Vec<String>,
+    /// Whether it was ever handed to a lead; then no reviewer may sign it.
+    pub escalated: bool,
     /// Why there is no draft.
     pub no_match_reason: Option<String>,
     /// Why it ended as it did.
@@ -75,6 +77,7 @@ impl Review {
             revision: 1,
             approval: None,
             attention: Vec::new(),
+            escalated: false,
             no_match_reason: None,
             outcome: None,
             priority: 1,
@@ -91,7 +94,7 @@ impl Review {
 
 const COLUMNS: &str = "id, thread_id, message_id, head_seq, state, draft_id, draft_revision,
      revision, approval_id, attention, no_match_reason, outcome, priority, claimed_by, claim_until,
-     assigned_to, snoozed_until, hold_until, created_at, updated_at";
+     assigned_to, snoozed_until, hold_until, created_at, updated_at, escalated";
 
 fn read(row: &sqlx::any::AnyRow) -> Result<Review> {
     use sqlx::Row as _;
@@ -122,6 +125,7 @@ fn read(row: &sqlx::any::AnyRow) -> Result<Review> {
         hold_until: time(17)?,
         created_at: Micros(row.try_get(18)?),
         updated_at: Micros(row.try_get(19)?),
+        escalated: row.try_get::<i64, _>(20)? == 1,
     })
 }
 
@@ -261,7 +265,8 @@ pub async fn update(
 ) -> Result<()> {
     let n = q("update review set state = $4, draft_revision = $5, approval_id = $6,
          outcome = $7, claimed_by = $8, claim_until = $9, assigned_to = $10, snoozed_until = $11,
-         hold_until = $12, head_seq = $13, revision = revision + 1, updated_at = $14
+         hold_until = $12, head_seq = $13, revision = revision + 1, updated_at = $14,
+         escalated = $15
        where tenant_id = $1 and id = $2 and revision = $3")
     .bind(tenant.as_str().to_owned())
     .bind(r.id.as_str().to_owned())
@@ -277,6 +282,7 @@ pub async fn update(
     .bind(r.hold_until.map(|t| t.0))
     .bind(r.head_seq)
     .bind(store.host.now().0)
+    .bind(i64::from(r.escalated))
     .execute(c)
     .await?
     .rows_affected();

@@ -19,6 +19,15 @@ pub struct Tenant {
 /// # Errors
 /// Database errors.
 pub async fn ensure(store: &Store, slug: &Slug) -> Result<Tenant> {
+    // An insert waits for whoever holds the tenant's lock, even where it has nothing to insert; a
+    // process must be able to start beside one that hangs.
+    let known: Option<(String,)> = sqlx::query_as("select id from tenant where slug = $1")
+        .bind(slug.as_str())
+        .fetch_optional(&mut *store.db.read().await?)
+        .await?;
+    if let Some((id,)) = known {
+        return Ok(Tenant { id: parse("tenant.id", &id)?, slug: slug.clone() });
+    }
     let mut tx = store.db.begin().await?;
     let id = TenantId::from_uuid(store.host.uuid());
     q("insert into tenant (id, slug, created_at) values ($1, $2, $3) on conflict do nothing")

@@ -134,7 +134,7 @@ impl Envelope {
     }
 
     /// The mail's own Message-ID, or one made from its content.
-    pub(super) fn message_id(&self, body: &Body, oddities: &mut Oddities) -> String {
+    pub(super) fn message_id(&self, body: &Body, raw: &[u8], oddities: &mut Oddities) -> String {
         if let Some(id) = &self.message_id {
             return id.clone();
         }
@@ -145,6 +145,10 @@ impl Envelope {
         for field in [from, &date, &self.subject, &body.visible, &body.quoted, &body.signature] {
             hash.update(field.as_bytes());
             hash.update([0]);
+        }
+        // Mails that hold nothing but attachments differ only in these.
+        if body.visible.is_empty() && body.quoted.is_empty() && body.signature.is_empty() {
+            hash.update(raw);
         }
         let digits: String = hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect();
         format!("{digits}@derived.invalid")

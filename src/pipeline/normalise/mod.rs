@@ -17,7 +17,7 @@ mod guard;
 
 use std::fmt;
 
-use mail_parser::{HeaderName, Message, MessageParser, MimeHeaders as _};
+use mail_parser::{Header, HeaderName, Message, MessageParser, MimeHeaders as _};
 use serde::{Deserialize, Serialize};
 
 pub use self::attachment::{AttachmentInfo, AttachmentPolicy, Refusal};
@@ -89,8 +89,8 @@ pub struct Parsed {
     /// The `Date` field in microseconds since 1970 UTC, if it is a date.
     pub date_micros: Option<i64>,
     /// Without angle brackets; always there after [`parse_mime`]. A mail without one gets one from
-    /// its content: 32 hex digits of SHA-256 over sender, date, subject and body, at
-    /// `derived.invalid`.
+    /// its content: 32 hex digits of SHA-256 over sender, date, subject and body (over the whole
+    /// mail where there is no body), at `derived.invalid`.
     pub message_id: Option<String>,
     /// What it answers, without angle brackets.
     pub in_reply_to: Vec<String>,
@@ -158,7 +158,7 @@ pub enum NormaliseError {
     /// Reading it would take unreasonably long.
     #[error("the mail is built in a way that would take unreasonably long to read")]
     TooComplex,
-    /// There is no header field at all.
+    /// There is no header field that mail has.
     #[error("this is not a mail: it has no header")]
     NotMail,
 }
@@ -198,7 +198,9 @@ pub fn attached_texts(raw: &[u8], max_bytes: usize) -> Vec<(String, String)> {
 pub fn parse_mime(raw: &[u8], limits: &MimeLimits) -> Result<Parsed, NormaliseError> {
     guard::check(raw, limits)?;
     let message = parser().parse(raw).ok_or(NormaliseError::NotMail)?;
-    if message.parts.first().is_none_or(|root| root.headers.is_empty()) {
+    // Any line of a text that holds a colon would do for a field of one's own naming.
+    let known = |h: &Header<'_>| !matches!(h.name, HeaderName::Other(_));
+    if !message.parts.first().is_some_and(|root| root.headers.iter().any(known)) {
         return Err(NormaliseError::NotMail);
     }
     let mut oddities = Oddities::default();
@@ -209,7 +211,7 @@ pub fn parse_mime(raw: &[u8], limits: &MimeLimits) -> Result<Parsed, NormaliseEr
     let body = Body::read(&message, envelope.forwarded(), &HtmlLimits::default(), &mut oddities);
     let attachments = attachment::list(&message, &limits.attachments, &mut oddities);
     let auto = auto::kind(&message, &envelope);
-    let message_id = envelope.message_id(&body, &mut oddities);
+    let message_id = envelope.message_id(&body, raw, &mut oddities);
     Ok(Parsed {
         subject: envelope.subject,
         from: envelope.from,

@@ -117,6 +117,15 @@ fn a_missing_id_is_made_from_the_content() {
     assert_eq!(mail("Hello"), mail("Hello"));
     assert_ne!(mail("Hello"), mail("Hello!"));
     assert!(mail("Hello").ends_with("@derived.invalid"));
+    let file = |name: &str| {
+        parse(format!(
+            "From: a@b.test\nDate: Tue, 4 May 2021 10:02:03 +0000\nContent-Type: image/png\n\
+            Content-Disposition: attachment; filename={name}\n\nx"
+        ))
+        .message_id
+    };
+    assert_eq!(file("a.png"), file("a.png"));
+    assert_ne!(file("a.png"), file("b.png"));
 }
 
 #[test]
@@ -130,7 +139,12 @@ fn odd_mail_is_read_and_noted() {
     assert_eq!(mail.visible, "pleasetxt.exe open");
     assert!(mail.oddities.iter().any(|o| o.contains("reorder")));
     assert_eq!(parse_mime(b"", &MimeLimits::default()), Err(NormaliseError::NotMail));
-    assert_eq!(parse_mime(b"\n\njust text", &MimeLimits::default()), Err(NormaliseError::NotMail));
+    for text in
+        ["\n\njust text", "hello world no header", "one line\n\nanother", "note: to myself\n\nHi"]
+    {
+        let read = parse_mime(text.as_bytes(), &MimeLimits::default());
+        assert_eq!(read, Err(NormaliseError::NotMail), "{text}");
+    }
 }
 
 #[test]
