@@ -16,8 +16,9 @@ use crate::adapters::webhook::Webhook;
 use crate::config::{self, Config};
 use crate::domain::ids::{Slug, TenantId};
 use crate::domain::masking::{Entity, OperatorKey, Operators};
-use crate::http::App;
+use crate::http::page::Logins;
 use crate::http::page::render::Pages;
+use crate::http::{App, BodyLimits};
 use crate::intake::Intake;
 use crate::lifecycle::Lifecycle;
 use crate::nlp::detect::Detector;
@@ -26,8 +27,7 @@ use crate::nlp::heads::{Taxonomy, Triage};
 use crate::nlp::mask::{Masker, MaskerConfig, TenantRules};
 use crate::nlp::names::NamesHead;
 use crate::nlp::remembered::{REMEMBERED, Remembered};
-use crate::pipeline::anonymise::Anonymiser;
-use crate::pipeline::masking::Masking;
+use crate::pipeline::masking::{Masking, Maskings};
 use crate::pipeline::retrieve::Search;
 use crate::pipeline::send::Senders;
 use crate::pipeline::{Pipeline, answer};
@@ -35,7 +35,7 @@ use crate::ports::host::{Host, System};
 use crate::review::actions::Desk;
 use crate::store::engine::Options;
 use crate::store::sealing::{Keyring, MasterKey};
-use crate::store::{Db, Engine, HostRef, Store, migrate, tenant};
+use crate::store::{Db, Engine, HostRef, Store, migrate, reseal, tenant};
 use crate::worker::Worker;
 
 /// The intents that are used when none are configured.
@@ -52,11 +52,19 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     let mut options = Options::new(config.database.url.clone());
     options.pool = config.database.pool;
     options.acquire_timeout = Duration::from_millis(config.database.acquire_timeout_ms);
+    options.statement_timeout = Duration::from_millis(config.database.statement_timeout_ms);
+    options.idle_transaction_timeout =
+        Duration::from_millis(config.database.idle_transaction_timeout_ms);
     let db = Db::open(&options).await.context("opening the database")?;
     migrate::run(&db, None).await.context("bringing the database up to date")?;
     let host: Arc<dyn Host> = Arc::new(System);
     let key = master_key(&config.security, &*host)?;
-    Ok(Store { db, keys: Arc::new(Keyring::new(key, host.clone())), host: HostRef(host) })
+    let store = Store { db, keys: Arc::new(Keyring::new(key, host.clone())), host: HostRef(host) };
+    let sealed = reseal::run(&store).await.context("sealing what earlier versions stored plain")?;
+    if sealed > 0 {
+        tracing::info!(rows = sealed, "sealed what an earlier version stored plain");
+    }
+    Ok(store)
 }
 
 /// The master key from the configuration, or from its file, which is made when it isn't there.
@@ -112,14 +120,15 @@ pub fn encoder(config: &Config) -> anyhow::Result<Arc<Encoder>> {
 /// # Errors
 /// When a setting or the file can't be used.
 pub fn detector(
-    config: &Config,
+    set: &config::Mask,
     only: Option<BTreeSet<Entity>>,
     encoder: Option<Arc<dyn Embed>>,
 ) -> anyhow::Result<Detector> {
-    let set = &config.mask;
     let rules = tenant_rules(&set.recognizers)?;
+    let also = set.types.iter().map(|t| asked_for(t)).collect::<anyhow::Result<_>>()?;
     let masker = Masker::new(MaskerConfig {
         entities: only,
+        also,
         min_score: set.min_score,
         default_regions: set.phone_regions.clone(),
         // The rules for names are for those who have no encoder.
@@ -136,6 +145,19 @@ pub fn detector(
     })
 }
 
+/// A type of `mask.types`.
+fn asked_for(name: &str) -> anyhow::Result<Entity> {
+    let known: Vec<&str> =
+        Masker::catalogue().iter().filter(|e| e.only_if_asked).map(|e| e.entity.as_str()).collect();
+    let entity = name.parse::<Entity>().ok().filter(|e| known.contains(&e.as_str()));
+    entity.with_context(|| {
+        format!(
+            "mask.types: `{name}` isn't one of the types found only if asked for: {}",
+            known.join(", ")
+        )
+    })
+}
+
 fn tenant_rules(path: &str) -> anyhow::Result<TenantRules> {
     if path.is_empty() {
         return Ok(TenantRules::default());
@@ -148,9 +170,8 @@ fn tenant_rules(path: &str) -> anyhow::Result<TenantRules> {
 ///
 /// # Errors
 /// When one can't be read.
-pub fn operators(config: &Config) -> anyhow::Result<Operators> {
-    let pairs: Vec<(&str, &str)> = config
-        .mask
+pub fn operators(set: &config::Mask) -> anyhow::Result<Operators> {
+    let pairs: Vec<(&str, &str)> = set
         .operators
         .iter()
         .map(|o| {
@@ -158,6 +179,27 @@ pub fn operators(config: &Config) -> anyhow::Result<Operators> {
         })
         .collect::<Result<_, _>>()?;
     Operators::read(pairs).context("mask.operators")
+}
+
+/// The masking of all tenants; those that the configuration names are made if they aren't there.
+///
+/// # Errors
+/// When a setting or a tenant's file can't be used, or the database fails.
+async fn masking(
+    config: &Config,
+    store: &Store,
+    encoder: &Arc<dyn Embed>,
+) -> anyhow::Result<Maskings> {
+    let one = |set: &config::Mask| -> anyhow::Result<Masking> {
+        let detector = detector(set, None, Some(encoder.clone()))?;
+        Ok(Masking::new(Arc::new(detector), operators(set)?))
+    };
+    let mut all = Maskings::new(one(&config.mask)?);
+    for (name, own) in &config.tenants {
+        let masking = one(&own.mask).with_context(|| format!("in [tenants.{name}.mask]"))?;
+        all.set(tenant::ensure(store, &name.parse()?).await?.id, masking);
+    }
+    Ok(all)
 }
 
 /// Reads the key of hashes and fakes: 64 hexadecimal digits.
@@ -291,16 +333,15 @@ pub async fn build(
     let home: Slug = HOME.parse()?;
     let home: TenantId = tenant::ensure(&store, &home).await?.id;
     let wake = Arc::new(tokio::sync::Notify::new());
-    let detector = Arc::new(detector(&config, None, Some(models.encoder.clone()))?);
-    let operators = operators(&config)?;
-    let masking = Arc::new(Masking::new(detector.clone(), operators.clone()));
-    let anonymiser = Anonymiser::new(detector, operators, store.keys.operator_key(&home));
+    let masking = Arc::new(masking(&config, &store, &models.encoder).await?);
     let host = store.host.0.clone();
     let timeout = Duration::from_secs(config.send.timeout_s);
     let webhook =
         Webhook::new(store.clone(), host.clone(), timeout, config.send.allow_private_addresses)?;
     let index = Arc::new(EmbeddedIndex::new(models.encoder.dims()));
     let evidence: Arc<dyn Embed> = Arc::new(Remembered::new(models.encoder.clone(), REMEMBERED));
+    let senders =
+        Senders { sandbox: Arc::new(Sandbox::new(store.clone())), webhook: Arc::new(webhook) };
     let pipeline = Arc::new(Pipeline {
         store: store.clone(),
         config: config.clone(),
@@ -308,10 +349,7 @@ pub async fn build(
         drafter: drafter(&config, evidence.clone(), host)?,
         masking: masking.clone(),
         triage: models.triage,
-        senders: Senders {
-            sandbox: Arc::new(Sandbox::new(store.clone())),
-            webhook: Arc::new(webhook),
-        },
+        senders: senders.clone(),
         encoder: models.encoder,
         evidence,
     });
@@ -320,11 +358,14 @@ pub async fn build(
     let worker = Worker::new(store.clone(), pipeline.clone(), &config, wake.clone());
     let app = App {
         intake: Intake::start(store.clone(), wake.clone(), &life),
-        desk: Desk::new(store.clone(), masking, &config.review),
+        desk: Desk::new(store.clone(), masking, senders, &config.review),
         pages: Arc::new(Pages::new()?),
-        in_flight: Arc::new(tokio::sync::Semaphore::new(config.server.max_in_flight)),
-        logins: Arc::new(Mutex::new(HashMap::new())),
-        anonymiser,
+        limits: BodyLimits::new(
+            config.server.max_in_flight,
+            config.server.body_budget_mib,
+            Duration::from_secs(config.server.body_timeout_s),
+        ),
+        logins: Arc::new(Logins::new(&config.security)),
         doors: Arc::default(),
         key_uses: Arc::new(Mutex::new(HashMap::new())),
         store,

@@ -1,6 +1,7 @@
 //! Configuration: one embedded, commented default; over it a file, the environment and flags. Two
 //! settings that contradict each other are an error at the start that names both keys.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,11 +67,20 @@ section! {
         header_timeout_s: u64,
         body_timeout_s: u64,
         max_in_flight: usize,
+        max_connections: usize,
+        body_budget_mib: usize,
+        client_header: String,
     }
 }
 section! {
     /// The database.
-    Database { url: String, pool: u32, acquire_timeout_ms: u64, }
+    Database {
+        url: String,
+        pool: u32,
+        acquire_timeout_ms: u64,
+        statement_timeout_ms: u64,
+        idle_transaction_timeout_ms: u64,
+    }
 }
 section! {
     /// The embedding model.
@@ -83,6 +93,7 @@ section! {
         subject_window_days: u64,
         mime_max_depth: usize,
         mime_max_parts: usize,
+        max_text_kib: usize,
         attachment_types: Vec<String>,
         attachment_max_bytes: u64,
         own_addresses: Vec<String>,
@@ -95,6 +106,7 @@ section! {
         phone_regions: Vec<String>,
         names: bool,
         names_bias: f32,
+        types: Vec<String>,
         operators: Vec<String>,
         recognizers: String,
     }
@@ -152,6 +164,10 @@ pub struct Security {
     pub session_hours: u64,
     /// Failed logins of one name within 15 minutes.
     pub login_attempts: u32,
+    /// Failed logins from one address within 15 minutes.
+    pub login_attempts_per_address: u32,
+    /// Passwords that are checked at once.
+    pub password_checks: usize,
 }
 
 impl std::fmt::Debug for Security {
@@ -213,6 +229,17 @@ pub struct Config {
     pub worker: Worker,
     /// Logging.
     pub log: Log,
+    /// What tenants have of their own, by short name.
+    #[serde(default)]
+    pub tenants: BTreeMap<String, Tenant>,
+}
+
+/// A tenant's own settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// Masking: what the tenant's section leaves out is the installation's.
+    pub mask: Mask,
 }
 
 impl Config {
@@ -249,6 +276,7 @@ impl Config {
                 .ok_or_else(|| ConfigError::Unknown { origin: "--set".into(), key: s.clone() })?;
             set(&mut table, &known, "--set", key.trim(), value.trim())?;
         }
+        inherit(&mut table);
         let origin = file.map_or_else(|| "configuration".into(), |p| p.display().to_string());
         let config: Self =
             table.try_into().map_err(|e| ConfigError::Parse { origin, source: Box::new(e) })?;
@@ -297,11 +325,30 @@ impl Config {
                 "an attachment of the allowed size would not fit into a request".into(),
             ));
         }
+        if self.server.body_budget_mib < self.server.body_limit_mib {
+            return Err(Contradiction(
+                "server.body_budget_mib",
+                "server.body_limit_mib",
+                "one request of the allowed size would not fit into the budget of all".into(),
+            ));
+        }
+        if self.server.max_in_flight == 0 || self.server.max_connections == 0 {
+            return Err(Invalid(
+                "server",
+                "max_in_flight and max_connections must be at least 1".into(),
+            ));
+        }
+        if self.security.password_checks == 0 {
+            return Err(Invalid("security.password_checks", "must be at least 1".into()));
+        }
         if w.concurrency == 0 || w.max_attempts < 1 || w.lease_s == 0 || w.sweep_s == 0 {
             return Err(Invalid(
                 "worker",
                 "concurrency, max_attempts, lease_s and sweep_s must be at least 1".into(),
             ));
+        }
+        if self.ingest.max_text_kib == 0 {
+            return Err(Invalid("ingest.max_text_kib", "must be at least 1".into()));
         }
         if !matches!(self.model.mode.as_str(), "f32" | "int8") {
             return Err(Invalid("model.mode", "must be `f32` or `int8`".into()));
@@ -309,13 +356,20 @@ impl Config {
         if self.database.pool < 2 {
             return Err(Invalid("database.pool", "must be at least 2".into()));
         }
-        if !(0.0..=1.0).contains(&self.mask.min_score) {
-            return Err(Invalid("mask.min_score", "must lie between 0 and 1".into()));
-        }
-        if !(-10.0..=10.0).contains(&self.mask.names_bias) {
-            return Err(Invalid("mask.names_bias", "must lie between -10 and 10".into()));
+        for mask in self.tenants.values().map(|t| &t.mask).chain([&self.mask]) {
+            if !(0.0..=1.0).contains(&mask.min_score) {
+                return Err(Invalid("mask.min_score", "must lie between 0 and 1".into()));
+            }
+            if !(-10.0..=10.0).contains(&mask.names_bias) {
+                return Err(Invalid("mask.names_bias", "must lie between -10 and 10".into()));
+            }
         }
         Ok(())
+    }
+
+    /// The masking settings of a tenant, by its short name.
+    pub fn mask_of(&self, tenant: &str) -> &Mask {
+        self.tenants.get(tenant).map_or(&self.mask, |t| &t.mask)
     }
 
     /// The lease of a claim.
@@ -327,6 +381,26 @@ impl Config {
 fn parse(origin: &str, text: &str) -> Result<toml::Table, ConfigError> {
     text.parse::<toml::Table>()
         .map_err(|e| ConfigError::Parse { origin: origin.to_owned(), source: Box::new(e) })
+}
+
+/// Fills each tenant's section with the installation's values.
+fn inherit(table: &mut toml::Table) {
+    let Some(mask) = table.get("mask").and_then(toml::Value::as_table).cloned() else { return };
+    let tenants = table.get_mut("tenants").and_then(toml::Value::as_table_mut);
+    for (_, tenant) in tenants.into_iter().flatten() {
+        let Some(tenant) = tenant.as_table_mut() else { continue };
+        let mut whole = mask.clone();
+        match tenant.remove("mask") {
+            Some(toml::Value::Table(own)) => merge(&mut whole, own),
+            // What isn't a section is refused when it is read.
+            Some(other) => {
+                tenant.insert("mask".to_owned(), other);
+                continue;
+            }
+            None => {}
+        }
+        tenant.insert("mask".to_owned(), toml::Value::Table(whole));
+    }
 }
 
 fn merge(into: &mut toml::Table, over: toml::Table) {
@@ -427,10 +501,38 @@ mod tests {
                 vec!["server.body_limit_mib=1"],
                 ["ingest.attachment_max_bytes", "server.body_limit_mib"],
             ),
+            (vec!["server.body_budget_mib=8"], ["server.body_budget_mib", "server.body_limit_mib"]),
         ] {
             let sets: Vec<String> = sets.into_iter().map(str::to_owned).collect();
             let e = Config::load(None, &none, &sets).unwrap_err().to_string();
             assert!(keys.iter().all(|k| e.contains(k)), "{e}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_inherits_what_it_does_not_set() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.toml");
+        let load = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            Config::load(Some(&file), &none, &["mask.min_score=0.5".to_owned()])
+        };
+        let c = load("[mask]\nnames_bias = 3.0\n[tenants.acme.mask]\nnames = false\n").unwrap();
+        let acme = c.mask_of("acme");
+        assert!(!acme.names && c.mask.names && c.mask_of("other").names);
+        assert_eq!((acme.names_bias, acme.min_score), (3.0, 0.5));
+        for (text, what) in [
+            ("[tenants.acme.mask]\nmin_score = 2.0\n", "mask.min_score"),
+            ("[tenants.acme.mask]\nmin_scores = 0.2\n", "min_scores"),
+            ("[tenants.acme]\nmask = 1\n", "mask"),
+            ("[tenants.acme]\nmusk = 1\n", "musk"),
+        ] {
+            let e = load(text).unwrap_err();
+            let said = format!(
+                "{e} {}",
+                std::error::Error::source(&e).map_or_else(String::new, |s| s.to_string())
+            );
+            assert!(said.contains(what), "{text}: {said}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Knowledge: a document becomes an article, its chunks and their vectors, in one commit.
 
+mod pdf;
+
 use serde::Deserialize;
 use serde_json::json;
 
@@ -12,6 +14,8 @@ use crate::pipeline::blocking;
 use crate::store::article::{self, Article};
 use crate::store::chunk::{self as chunks, NewChunk};
 use crate::store::{self, Store, audit, tenant};
+
+pub use self::pdf::pdf_text;
 
 /// Largest article, in bytes.
 pub const MAX_ARTICLE: usize = 2 * 1024 * 1024;
@@ -35,6 +39,9 @@ pub enum DocumentError {
     /// Nothing in it.
     #[error("the document is empty")]
     Empty,
+    /// A PDF that can't be read.
+    #[error("the PDF is damaged or encrypted")]
+    Pdf,
     /// Too large.
     #[error("the document is larger than {MAX_ARTICLE} bytes: split it")]
     TooLarge,

@@ -4,17 +4,29 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, IsTerminal as _, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
 
 use super::say;
+use crate::domain::message::Direction;
+
+/// Input of a filter.
+#[derive(Args, Debug)]
+pub struct Io {
+    /// A file instead of standard input.
+    pub(super) input: Option<PathBuf>,
+}
 
 /// A line's object.
 pub type Record = Map<String, Value>;
+
+/// The record to print, or what is wrong with the line.
+pub(super) type Answer = Result<Record, String>;
 
 /// Lines worked on together.
 const BATCH: usize = 64;
@@ -28,7 +40,7 @@ const MAX_LINE: u64 = 64 * 1024 * 1024;
 /// When the input can't be read or the output not be written. Bad lines give status 1.
 pub fn run(
     input: Option<&Path>,
-    mut work: impl FnMut(Vec<Record>) -> Vec<Result<Record, String>>,
+    mut work: impl FnMut(Vec<Record>) -> Vec<Answer>,
 ) -> anyhow::Result<ExitCode> {
     let source: Box<dyn Read> = match input {
         Some(p) if p.as_os_str() != "-" => {
@@ -194,4 +206,66 @@ pub fn in_parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(place, _)| *place);
     done.into_iter().map(|(_, answer)| answer).collect()
+}
+
+/// Answers record by record.
+pub(super) fn each(records: Vec<Record>, mut one: impl FnMut(Record) -> Answer) -> Vec<Answer> {
+    records.into_iter().map(&mut one).collect()
+}
+
+/// Runs `f` over the texts of the good records at once, keeping the bad ones in their places.
+pub(super) fn together(
+    records: Vec<Record>,
+    field: impl Fn(&Record) -> Result<String, String>,
+    f: impl FnOnce(&[Record], &[&str]) -> Vec<Answer>,
+) -> Vec<Answer> {
+    let mut answers: Vec<Option<Answer>> = Vec::with_capacity(records.len());
+    let mut good = Vec::new();
+    let mut texts = Vec::new();
+    for r in records {
+        match field(&r) {
+            Ok(t) => {
+                texts.push(t);
+                good.push(r);
+                answers.push(None);
+            }
+            Err(e) => answers.push(Some(Err(e))),
+        }
+    }
+    let refs: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let mut done = f(&good, &refs).into_iter();
+    answers
+        .into_iter()
+        .map(|a| a.or_else(|| done.next()).unwrap_or_else(|| Err("no answer".to_owned())))
+        .collect()
+}
+
+/// A message's text with its subject, if it has one, on a line before it.
+pub(super) fn subject_and_text(r: &Record) -> Result<String, String> {
+    let body = text(r, "text")?;
+    Ok(match maybe(r, "subject")?.filter(|s| !s.trim().is_empty()) {
+        Some(s) => format!("{s}\n{body}"),
+        None => body.to_owned(),
+    })
+}
+
+/// `history`: a list of texts, or of `{direction, text}`.
+pub(super) fn history(r: &Record) -> Result<Vec<(Direction, String)>, String> {
+    let wrong = || "`history` must be a list of texts or of {direction, text}".to_owned();
+    let list = match r.get("history") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(list)) => list,
+        Some(_) => return Err(wrong()),
+    };
+    list.iter()
+        .map(|h| match h {
+            Value::String(t) => Ok((Direction::In, t.clone())),
+            Value::Object(o) => {
+                let out = o.get("direction").and_then(Value::as_str) == Some("out");
+                let t = o.get("text").and_then(Value::as_str).ok_or_else(wrong)?;
+                Ok((if out { Direction::Out } else { Direction::In }, t.to_owned()))
+            }
+            _ => Err(wrong()),
+        })
+        .collect()
 }

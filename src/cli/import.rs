@@ -369,6 +369,7 @@ async fn ensure_channel(
     let mut tx = store.db.begin().await?;
     let found = channel::by_slug(store, &mut tx, t, slug).await?;
     let channel = match found {
+        Some(c) if c.disabled => anyhow::bail!("the channel `{slug}` is switched off"),
         Some(c) => c,
         None => {
             let s = Settings::default();

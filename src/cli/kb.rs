@@ -1,4 +1,5 @@
-//! `kb add`: Markdown, HTML, text, and question–answer pairs (CSV, JSON Lines).
+//! `kb add`: Markdown, HTML, text, PDF, and question–answer pairs (CSV, JSON Lines). `kb reembed`: new
+//! vectors after a change of the encoder.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use crate::app;
 use crate::config::Config;
 use crate::domain::audit::Actor;
 use crate::knowledge::{self, Document, Format};
+use crate::pipeline::reembed::Batch;
 use crate::store::tenant;
 
 /// Subcommands.
@@ -20,23 +22,57 @@ use crate::store::tenant;
 pub enum Command {
     /// Add files or folders; the same path replaces its article.
     Add {
-        /// Files (.md, .html, .txt, .jsonl, .csv) or folders of them.
+        /// Files (.md, .html, .txt, .pdf, .jsonl, .csv) or folders of them.
         #[arg(required = true)]
         paths: Vec<PathBuf>,
         /// Whose knowledge.
         #[arg(long, default_value = app::HOME)]
         tenant: String,
     },
+    /// Embed anew what another model, or another mode of it, has embedded: articles and messages of
+    /// every tenant. The service does so by itself when it starts.
+    Reembed,
 }
 
 /// Runs.
 pub async fn run(config: &Config, c: Command) -> anyhow::Result<ExitCode> {
-    let Command::Add { paths, tenant } = c;
+    match c {
+        Command::Add { paths, tenant } => add(config, &paths, &tenant).await,
+        Command::Reembed => reembed(config).await,
+    }
+}
+
+async fn reembed(config: &Config) -> anyhow::Result<ExitCode> {
+    let store = app::open_store(config).await?;
+    let encoder = app::encoder(config)?;
+    let tenants = {
+        let mut c = store.db.read().await?;
+        tenant::all(&mut c).await?
+    };
+    let mut chunks = 0;
+    let bar = ProgressBar::new_spinner();
+    for t in tenants {
+        while let Some(batch) = Batch::next(&store, &*encoder, &t.id).await? {
+            let mut tx = store.db.begin().await?;
+            tenant::lock(&mut tx, &t.id).await?;
+            batch.keep(&mut tx, &*encoder, &t.id).await?;
+            tx.commit().await?;
+            chunks += batch.len();
+            bar.set_message(format!("{chunks} chunks"));
+        }
+    }
+    bar.finish_and_clear();
+    store.db.close().await;
+    out(&serde_json::json!({"reembedded": chunks}).to_string());
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn add(config: &Config, paths: &[PathBuf], tenant: &str) -> anyhow::Result<ExitCode> {
     let store = app::open_store(config).await?;
     let encoder = app::encoder(config)?;
     let t = tenant::ensure(&store, &tenant.parse()?).await?;
     let mut files = Vec::new();
-    for p in &paths {
+    for p in paths {
         collect(p, &mut files)?;
     }
     let bar = ProgressBar::new(files.len() as u64);
@@ -75,7 +111,7 @@ pub fn collect(path: &Path, into: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     entries.sort();
     for e in entries {
         let known = e.extension().and_then(|x| x.to_str()).is_some_and(|x| {
-            matches!(x, "md" | "markdown" | "html" | "htm" | "txt" | "jsonl" | "csv")
+            matches!(x, "md" | "markdown" | "html" | "htm" | "txt" | "pdf" | "jsonl" | "csv")
         });
         if e.is_dir() || known {
             collect(&e, into)?;
@@ -90,6 +126,11 @@ pub fn collect(path: &Path, into: &mut Vec<PathBuf>) -> anyhow::Result<()> {
 /// When it can't be read or is of an unknown kind.
 pub fn documents(path: &Path) -> anyhow::Result<Vec<Document>> {
     let source = path.display().to_string();
+    if path.extension().is_some_and(|x| x == "pdf") {
+        let text = knowledge::pdf_text(&std::fs::read(path)?)?;
+        let title = path.file_stem().map(|n| n.to_string_lossy().replace(['_', '-'], " "));
+        return Ok(vec![Document::read(&source, title.as_deref(), &text, Format::Text)?]);
+    }
     let body = std::fs::read_to_string(path)?;
     let format = match path.extension().and_then(|x| x.to_str()) {
         Some("md" | "markdown") => Format::Markdown,

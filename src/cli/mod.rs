@@ -1,24 +1,43 @@
 //! The command line: one file a command. Flags parse here, work happens in the library. Standard
 //! output carries results, standard error everything else.
 
-mod admin;
+mod audit;
+mod backup;
+mod channels;
+mod chunk;
+mod classify;
 mod demo;
+mod doctor;
+mod draft;
+mod embed;
 mod eval;
 mod filter;
-mod filters;
+mod ground;
 mod import;
+mod jobs;
 mod kb;
+mod keys;
 mod mask;
+mod migrate;
+mod models;
+mod parse;
+mod search;
 mod serve;
 mod train;
+mod users;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use serde_json::Value;
 
 use crate::config::Config;
-use crate::telemetry;
+use crate::domain::ids::Slug;
+use crate::store::Store;
+use crate::store::tenant::{self, Tenant};
+use crate::{app, telemetry};
 
 /// Self-hosted AI triage and RAG: every reply waits for a countersignature.
 #[derive(Parser, Debug)]
@@ -43,21 +62,23 @@ enum Command {
     /// A demonstration: inbox, knowledge base, page, sandbox channel.
     Demo(demo::Args),
     /// Split messages into visible text, quoted history and signature (JSON Lines).
-    Parse(filters::Io),
+    Parse(filter::Io),
     /// Mask personal data (JSON Lines).
     Mask(mask::MaskArgs),
     /// The inverse of mask: put values back by the line's spans (JSON Lines).
-    Unmask(filters::Io),
+    Unmask(filter::Io),
     /// Cut texts into chunks (JSON Lines).
-    Chunk(filters::Io),
+    Chunk(filter::Io),
     /// Embed texts (JSON Lines).
-    Embed(filters::Io),
+    Embed(filter::Io),
     /// Classify messages (JSON Lines).
-    Classify(filters::ClassifyArgs),
+    Classify(classify::Args),
     /// Search a corpus (JSON Lines).
-    Search(filters::SearchArgs),
+    Search(search::Args),
     /// Draft answers from passages (JSON Lines).
-    Draft(filters::Io),
+    Draft(filter::Io),
+    /// Check answers against their passages (JSON Lines).
+    Ground(filter::Io),
     /// Measure on labelled data.
     #[command(subcommand)]
     Eval(eval::Command),
@@ -71,30 +92,30 @@ enum Command {
     Kb(kb::Command),
     /// API keys.
     #[command(subcommand)]
-    Keys(admin::Keys),
+    Keys(keys::Command),
     /// People with a login.
     #[command(subcommand)]
-    Users(admin::Users),
+    Users(users::Command),
     /// Channels.
     #[command(subcommand)]
-    Channels(admin::Channels),
+    Channels(channels::Command),
     /// The audit log.
     #[command(subcommand)]
-    Audit(admin::Audit),
+    Audit(audit::Command),
     /// Models.
     #[command(subcommand)]
-    Models(admin::Models),
+    Models(models::Command),
     /// Jobs that were given up.
     #[command(subcommand)]
-    Jobs(admin::Jobs),
+    Jobs(jobs::Command),
     /// Check the installation and say what is wrong with it.
     Doctor,
     /// Bring the database's schema up to date.
     Migrate,
     /// Write a consistent copy of the database, also while the service runs (SQLite).
-    Backup(admin::BackupArgs),
+    Backup(backup::BackupArgs),
     /// Put a backup in the place of the database; the service must be stopped.
-    Restore(admin::RestoreArgs),
+    Restore(backup::RestoreArgs),
     /// Print the default configuration, every key commented.
     Config,
 }
@@ -129,14 +150,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
     telemetry::init(&config.log);
     let quiet = match cli.command {
-        Command::Parse(a) => return filters::parse(&config, &a),
+        Command::Parse(a) => return parse::run(&config, &a),
         Command::Mask(a) => return mask::mask(&config, &a),
         Command::Unmask(a) => return mask::unmask(&a),
-        Command::Chunk(a) => return filters::chunk(&a),
-        Command::Embed(a) => return filters::embed(&config, &a),
-        Command::Classify(a) => return filters::classify(&config, &a),
-        Command::Search(a) => return filters::search(&config, &a),
-        Command::Draft(a) => return filters::draft(&config, &a),
+        Command::Chunk(a) => return chunk::run(&a),
+        Command::Embed(a) => return embed::run(&config, &a),
+        Command::Classify(a) => return classify::run(&config, &a),
+        Command::Search(a) => return search::run(&config, &a),
+        Command::Draft(a) => return draft::run(&config, &a),
+        Command::Ground(a) => return ground::run(&config, &a),
         Command::Train(c) => return train::run(&config, c),
         Command::Eval(c) => return eval::run(&config, c),
         Command::Config => {
@@ -153,16 +175,16 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Demo(a) => demo::run(config, a).await,
             Command::Import(a) => import::run(&config, a).await,
             Command::Kb(a) => kb::run(&config, a).await,
-            Command::Keys(a) => admin::keys(&config, a).await,
-            Command::Users(a) => admin::users(&config, a).await,
-            Command::Channels(a) => admin::channels(&config, a).await,
-            Command::Audit(a) => admin::audit(&config, a).await,
-            Command::Models(a) => admin::models(&config, a).await,
-            Command::Jobs(a) => admin::jobs(&config, a).await,
-            Command::Doctor => admin::doctor(&config).await,
-            Command::Migrate => admin::migrate(&config).await,
-            Command::Backup(a) => admin::backup(&config, a).await,
-            Command::Restore(a) => admin::restore(&config, a).await,
+            Command::Keys(a) => keys::run(&config, a).await,
+            Command::Users(a) => users::run(&config, a).await,
+            Command::Channels(a) => channels::run(&config, a).await,
+            Command::Audit(a) => audit::run(&config, a).await,
+            Command::Models(a) => models::run(&config, a).await,
+            Command::Jobs(a) => jobs::run(&config, a).await,
+            Command::Doctor => doctor::run(&config).await,
+            Command::Migrate => migrate::run(&config).await,
+            Command::Backup(a) => backup::backup(&config, a).await,
+            Command::Restore(a) => backup::restore(&config, a).await,
             _ => Ok(ExitCode::SUCCESS),
         }
     })
@@ -178,4 +200,32 @@ fn out(text: &str) {
 #[expect(clippy::print_stderr, reason = "the person at the terminal")]
 fn say(text: &str) {
     eprintln!("{text}");
+}
+
+/// A row: JSON in a pipe, `key value` pairs on a terminal.
+fn row(v: &Value) {
+    if !std::io::stdout().is_terminal() {
+        return out(&v.to_string());
+    }
+    let pairs: Vec<String> = v
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(_, v)| !v.is_null())
+        .map(|(k, v)| format!("{k} {}", v.as_str().map_or_else(|| v.to_string(), str::to_owned)))
+        .collect();
+    out(&pairs.join("   "));
+}
+
+/// The store and the tenant of a name, which is made if need be.
+async fn open(config: &Config, name: &str) -> anyhow::Result<(Store, Tenant)> {
+    let store = app::open_store(config).await?;
+    let slug: Slug = name.parse()?;
+    let t = tenant::ensure(&store, &slug).await?;
+    Ok((store, t))
+}
+
+async fn done(store: Store) -> anyhow::Result<ExitCode> {
+    store.db.close().await;
+    Ok(ExitCode::SUCCESS)
 }

@@ -10,7 +10,7 @@ use crate::app::{self, Models};
 use crate::config::Config;
 use crate::http;
 use crate::lifecycle::Lifecycle;
-use crate::store::Engine;
+use crate::store::{Db, Engine};
 
 /// Starts everything and runs until told to stop.
 pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
@@ -28,7 +28,7 @@ pub async fn run(
     ready: impl FnOnce(&http::App),
 ) -> anyhow::Result<ExitCode> {
     let drain = Duration::from_secs(config.worker.drain_s);
-    let header_timeout = Duration::from_secs(config.server.header_timeout_s);
+    let limits = http::server::Limits::from(&config.server);
     let listen = config.server.listen;
     let life = Lifecycle::new();
     life.listen_for_signals().context("installing signal handlers")?;
@@ -43,9 +43,9 @@ pub async fn run(
     ready(&service.app);
     let router = http::router(service.app);
     let l = life.clone();
-    life.spawn(async move { http::server::serve(listener, router, header_timeout, l).await });
+    life.spawn(async move { http::server::serve(listener, router, limits, l).await });
     let clean = life.finished(drain).await;
-    db.close().await;
+    close(&db).await;
     if !clean {
         say("countersign: some work did not end in time; it will be claimed again");
     }
@@ -69,6 +69,14 @@ pub async fn worker(config: Config) -> anyhow::Result<ExitCode> {
     let service = app::build(config, store, models, life.clone(), None).await?;
     service.worker.start(&life);
     life.finished(drain).await;
-    db.close().await;
+    close(&db).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Closes the database's connections; one on which an answer is still awaited is left to the end of
+/// the process.
+async fn close(db: &Db) {
+    if tokio::time::timeout(Duration::from_secs(3), db.close()).await.is_err() {
+        tracing::warn!("the database doesn't answer: leaving its connections as they are");
+    }
 }

@@ -59,6 +59,11 @@ fn sample(filter: &str, id: &str) -> (Value, &'static str) {
             {"id": "a", "title": "Returns", "text": "You can return any unworn item within 30 days of delivery."}]}),
             "sentences",
         ),
+        "ground" => (
+            json!({"answer": "Hello! You can return it within 30 days. It costs 99 dollars.",
+            "passages": [{"text": "You can return any unworn item within 30 days of delivery."}]}),
+            "sentences",
+        ),
         "mask" => (json!({"text": TEXT}), "masked"),
         "chunk" => (json!({"text": TEXT}), "chunks"),
         "embed" => (json!({"text": TEXT}), "embedding"),
@@ -81,7 +86,9 @@ fn every_filter_carries_fields_through_and_names_bad_lines() {
          {\"id\": \"ret\", \"title\": \"Returns\", \"text\": \"You can return any item within 30 days of delivery.\"}\n",
     )
     .unwrap();
-    for filter in ["parse", "mask", "unmask", "chunk", "embed", "classify", "search", "draft"] {
+    for filter in
+        ["parse", "mask", "unmask", "chunk", "embed", "classify", "search", "draft", "ground"]
+    {
         let mut args = vec![filter];
         if filter == "search" {
             args.extend(["--corpus", corpus.to_str().unwrap(), "--k", "1"]);
@@ -105,6 +112,17 @@ fn every_filter_carries_fields_through_and_names_bad_lines() {
             "unmask" => assert_eq!(r["text"], "Hi Ann"),
             "embed" => assert_eq!(r["embedding"].as_array().unwrap().len(), 384),
             "search" => assert_eq!(r["hits"][0]["id"], "ret", "{r}"),
+            "ground" => {
+                let verdicts: Vec<&str> = r["sentences"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|s| s["verdict"].as_str().unwrap())
+                    .collect();
+                assert!(verdicts[1] == "supported" || verdicts[1] == "inferred", "{r}");
+                assert!(verdicts[2] == "unsupported" || verdicts[2] == "contradicted", "{r}");
+                assert_eq!(r["supported"], false, "{r}");
+            }
             "draft" => assert!(r["text"].as_str().unwrap().contains("30 days"), "{r}"),
             _ => {}
         }
