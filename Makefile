@@ -1,5 +1,6 @@
 # Each target in one line; `make run` and `make test` need nothing typed before them.
 .DEFAULT_GOAL := help
+TARGET ?= mask
 .PHONY: help run test test-faults bench fuzz lint fmt clean
 
 help: ## List the targets.
@@ -11,14 +12,14 @@ run: ## Build, fetch the model, start the demonstration on 127.0.0.1:8080.
 test: ## Set up what the tests need (model, Chromium, PostgreSQL) and run all of them.
 	@scripts/test.sh
 
-test-faults: ## The long fault tests: every boundary and 50 random kills on both databases.
-	@COUNTERSIGN_TEST_FAULTS=all scripts/test.sh faults
+test-faults: ## The long fault tests: every boundary, 50 random kills and all outages on both databases.
+	@COUNTERSIGN_TEST_FAULTS=all scripts/test.sh faults:: outages::
 
 bench: ## Measure, side by side with peers, and print one table (ONLY=ingest,pipeline,mask,chunk,encode for parts).
 	@COUNTERSIGN_BENCH_ONLY="$(ONLY)" scripts/bench.sh
 
-fuzz: ## Fuzz the masker (SECONDS=60).
-	@cd fuzz && mkdir -p corpus/mask && cargo run --release --bin mask -- corpus/mask -dict=mask.dict -max_len=4096 -timeout=10 -max_total_time=$(or $(SECONDS),60)
+fuzz: ## Fuzz the masker, or TARGET=intake (SECONDS=60).
+	@cd fuzz && mkdir -p corpus/$(TARGET) && cargo run --release --bin $(TARGET) -- corpus/$(TARGET) -dict=$(TARGET).dict -max_len=4096 -timeout=10 -max_total_time=$(or $(SECONDS),60)
 
 lint: ## rustfmt, clippy, licences.
 	@cargo fmt --check && cargo clippy --all-targets -- -D warnings && scripts/deny.sh

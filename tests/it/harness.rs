@@ -31,7 +31,6 @@ pub enum Engine {
 macro_rules! on_both {
     ($name:ident, $engine:ident, $body:block) => {
         mod $name {
-            #[allow(unused_imports)]
             use super::*;
 
             async fn story($engine: $crate::harness::Engine) $body
@@ -143,6 +142,11 @@ pub const PASSWORD: &str = "a long test password";
 
 /// Settings of tests: no waiting for bursts, a short hold.
 pub fn config(url: &str, more: &[&str]) -> Config {
+    config_over(None, url, more)
+}
+
+/// The same over a configuration file.
+pub fn config_over(file: Option<&std::path::Path>, url: &str, more: &[&str]) -> Config {
     let mut sets = vec![
         format!("database.url={url}"),
         format!("security.master_key={}", "07".repeat(32)),
@@ -154,7 +158,7 @@ pub fn config(url: &str, more: &[&str]) -> Config {
         "worker.sweep_s=1".to_owned(),
     ];
     sets.extend(more.iter().map(|s| (*s).to_owned()));
-    Config::load(None, &|_| None, &sets).unwrap()
+    Config::load(file, &|_| None, &sets).unwrap()
 }
 
 impl TestApp {
@@ -165,17 +169,25 @@ impl TestApp {
 
     /// With other settings.
     pub async fn start_with(engine: Engine, more: &[&str]) -> Self {
-        Self::launch(engine, more, true).await
+        Self::launch(engine, |url| config(url, more), true).await
     }
 
     /// Without a worker: jobs stay where they are.
     pub async fn idle(engine: Engine, more: &[&str]) -> Self {
-        Self::launch(engine, more, false).await
+        Self::launch(engine, |url| config(url, more), false).await
     }
 
-    async fn launch(engine: Engine, more: &[&str], work: bool) -> Self {
+    /// With a configuration file of this text.
+    pub async fn start_from(engine: Engine, file: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("countersign.toml");
+        std::fs::write(&path, file).unwrap();
+        Self::launch(engine, |url| config_over(Some(&path), url, &[]), true).await
+    }
+
+    async fn launch(engine: Engine, config: impl FnOnce(&str) -> Config, work: bool) -> Self {
         let database = Arc::new(Database::new(engine).await);
-        let config = config(&database.url, more);
+        let config = config(&database.url);
         let store = app::open_store(&config).await.unwrap();
         let life = Lifecycle::new();
         let header_timeout = Duration::from_secs(config.server.header_timeout_s);

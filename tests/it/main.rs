@@ -7,6 +7,7 @@
     reason = "a test that fails says so by panicking"
 )]
 
+mod access;
 mod arch;
 mod audit;
 mod auditor;
@@ -18,10 +19,15 @@ mod import;
 mod intake;
 mod leak;
 mod lifecycle;
+mod load;
 mod masking;
+mod outages;
 mod outside;
 mod page;
+mod process;
 mod reviewing;
+mod sending;
 mod story;
 mod tenancy;
 mod workers;
+mod xss;
