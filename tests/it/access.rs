@@ -12,10 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use countersign::adapters::{ssrf, standard_webhooks, webhook};
 use countersign::app;
 use countersign::domain::ids::Micros;
-use countersign::domain::message::ChannelKind;
 use countersign::domain::review::Role;
 use countersign::ports::host::{Host as _, System};
-use countersign::store::channel::{self, AdapterKind, Channel, Settings};
+use countersign::store::channel::{self, Channel};
 use countersign::store::{key, user};
 use futures::FutureExt as _;
 use reqwest::header::{COOKIE, RETRY_AFTER};
@@ -25,13 +24,11 @@ use tokio::net::TcpStream;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::harness::{Engine, PASSWORD, TestApp, TestTenant, config, eventually, message, sql};
+use crate::harness::{
+    ARTICLE, Engine, PASSWORD, QUESTION, TestApp, TestTenant, config, eventually, message, sql,
+};
 use crate::on_both;
 use crate::page::{Visitor, cookies, form, pair};
-
-const ARTICLE: &str = "You can return any unworn item within 30 days of delivery. Returns are free. \
-    The refund is paid to the card you used within 5 working days after the parcel arrives.";
-const QUESTION: &str = "How long do I have to return an item?";
 
 // ---------------------------------------------------------------- logins
 
@@ -555,7 +552,7 @@ on_both!(attachments_and_urls_are_not_stored_plain_and_old_rows_are_sealed, engi
     assert!(!m.to_string().contains(PLAIN_HASH) && !m.to_string().contains("main-street"), "{m}");
 
     let url = "https://hooks.example/in?token=s3cret-in-the-url";
-    hook_to(&app, url, std::slice::from_ref(&app.home.secret)).await;
+    app.post_to("hooked", url, std::slice::from_ref(&app.home.secret)).await;
     let row = "select config from channel where slug = 'hooked'";
     let config_now = async |app: &TestApp| {
         let mut c = app.store.db.read().await.unwrap();
@@ -629,24 +626,6 @@ async fn ch_tenant(c: &mut sqlx::AnyConnection) -> countersign::domain::ids::Ten
 
 // ---------------------------------------------------------------- what goes out
 
-/// A channel `hooked` whose replies are posted to `url`.
-async fn hook_to(app: &TestApp, url: &str, secrets: &[String]) -> Channel {
-    let s = Settings {
-        sender: "shop@example.com".into(),
-        url: Some(url.to_owned()),
-        rate: 100.0,
-        burst: 100.0,
-    };
-    let mut tx = app.store.db.begin().await.unwrap();
-    let slug = "hooked".parse().unwrap();
-    let (t, kind) = (&app.home.id, ChannelKind::Chat);
-    let ch = channel::put(&app.store, &mut tx, t, &slug, kind, AdapterKind::Webhook, &s, secrets)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
-    ch
-}
-
 async fn ask(app: &TestApp, n: u32) -> (String, Value) {
     let body = json!({"channel": "hooked", "external_id": format!("q{n}"), "thread": format!("t{n}"),
         "from": {"address": format!("user-{n}")}, "text": QUESTION});
@@ -680,7 +659,7 @@ async fn what_goes_out_has_secrets_of_its_own_and_cannot_be_sent_back() {
     let server = accepting().await;
     let (inward, new, old) = (secret(50), secret(51), secret(52));
     let url = format!("{}/in", server.uri());
-    let ch = hook_to(&app, &url, std::slice::from_ref(&inward)).await;
+    let ch = app.post_to("hooked", &url, std::slice::from_ref(&inward)).await;
     let (first, review) = ask(&app, 1).await;
     assert_eq!(sign(&app, &review).await.0, 200);
     app.review_in(&first, &["sent"]).await;
@@ -690,7 +669,7 @@ async fn what_goes_out_has_secrets_of_its_own_and_cannot_be_sent_back() {
     channel::put_outgoing(&app.store, &mut tx, &app.home.id, &ch.id, &both).await.unwrap();
     tx.commit().await.unwrap();
     // Putting the channel anew keeps them.
-    hook_to(&app, &url, std::slice::from_ref(&inward)).await;
+    app.post_to("hooked", &url, std::slice::from_ref(&inward)).await;
     let (second, review) = ask(&app, 2).await;
     assert_eq!(sign(&app, &review).await.0, 200);
     app.review_in(&second, &["sent"]).await;
@@ -735,7 +714,12 @@ async fn a_redirect_is_not_followed_and_a_large_reply_does_not_leave() {
         let to = format!("{}/latest/meta-data/", inner.uri());
         let moved = ResponseTemplate::new(code).insert_header("location", to.as_str());
         Mock::given(method("POST")).respond_with(moved).mount(&outer).await;
-        hook_to(&app, &format!("{}/in", outer.uri()), std::slice::from_ref(&app.home.secret)).await;
+        app.post_to(
+            "hooked",
+            &format!("{}/in", outer.uri()),
+            std::slice::from_ref(&app.home.secret),
+        )
+        .await;
         let (id, review) = ask(&app, n).await;
         assert_eq!(sign(&app, &review).await.0, 200);
         app.review_in(&id, &["unknown", "failed"]).await;
@@ -744,7 +728,8 @@ async fn a_redirect_is_not_followed_and_a_large_reply_does_not_leave() {
     assert!(inner.received_requests().await.unwrap().is_empty(), "a redirect was followed");
 
     let server = accepting().await;
-    hook_to(&app, &format!("{}/in", server.uri()), std::slice::from_ref(&app.home.secret)).await;
+    app.post_to("hooked", &format!("{}/in", server.uri()), std::slice::from_ref(&app.home.secret))
+        .await;
     let (id, review) = ask(&app, 9).await;
     let edit = format!("/v1/reviews/{}/edit", review["id"].as_str().unwrap());
     let long = "You can return it within 30 days of delivery. ".repeat(600);

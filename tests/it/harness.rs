@@ -14,7 +14,7 @@ use countersign::domain::review::Role;
 use countersign::http;
 use countersign::lifecycle::Lifecycle;
 use countersign::ports::host::{Host as _, System};
-use countersign::store::channel::{self, AdapterKind, Settings};
+use countersign::store::channel::{self, AdapterKind, Channel, Settings};
 use countersign::store::{Store, job, key, tenant, user};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
@@ -140,6 +140,11 @@ pub struct TestApp {
 
 pub const PASSWORD: &str = "a long test password";
 
+/// A question of a customer, and an article that answers it.
+pub const QUESTION: &str = "How long do I have to return an item?";
+pub const ARTICLE: &str = "You can return any unworn item within 30 days of delivery. Returns are free in the UK. \
+    The refund is paid to the card you used within 5 working days after the parcel arrives.";
+
 /// Settings of tests: no waiting for bursts, a short hold.
 pub fn config(url: &str, more: &[&str]) -> Config {
     config_over(None, url, more)
@@ -242,6 +247,29 @@ impl TestApp {
                 .body(text),
         )
         .await
+    }
+
+    /// Does something to a review with the home tenant's key.
+    pub async fn act(&self, review: &Value, action: &str, body: Value) -> (u16, Value) {
+        let id = review["id"].as_str().unwrap();
+        self.post(&self.home.key, &format!("/v1/reviews/{id}/{action}"), &body).await
+    }
+
+    /// Makes a chat channel whose replies are posted to `url`, or points one there.
+    pub async fn post_to(&self, slug: &str, url: &str, secrets: &[String]) -> Channel {
+        let s = Settings {
+            sender: "shop@example.com".into(),
+            url: Some(url.to_owned()),
+            rate: 100.0,
+            burst: 100.0,
+        };
+        let mut tx = self.store.db.begin().await.unwrap();
+        let (t, slug, kind) = (&self.home.id, slug.parse().unwrap(), ChannelKind::Chat);
+        let adapter = AdapterKind::Webhook;
+        let ch = channel::put(&self.store, &mut tx, t, &slug, kind, adapter, &s, secrets);
+        let ch = ch.await.unwrap();
+        tx.commit().await.unwrap();
+        ch
     }
 
     /// Adds an article.

@@ -7,12 +7,8 @@ use countersign::domain::ids::Micros;
 use countersign::ports::host::{Host as _, System};
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, message};
+use crate::harness::{ARTICLE, QUESTION, TestApp, message};
 use crate::on_both;
-
-const QUESTION: &str = "How long do I have to return an item?";
-const ARTICLE: &str = "You can return any unworn item within 30 days of delivery. Returns are free in the UK. \
-     The refund is paid to the card you used within 5 working days after the parcel arrives.";
 
 fn created(external_id: &str, text: &str) -> Value {
     json!({"type": "message.created", "timestamp": "2026-01-01T00:00:00Z",

@@ -24,11 +24,10 @@ use countersign::store::{message as messages, tenant, user, vault};
 use countersign::worker::Worker;
 use serde_json::{Value, json};
 
-use crate::harness::{Engine, TestApp, eventually, message, model_folder, models, sql};
+use crate::harness::{Engine, QUESTION, TestApp, eventually, message, model_folder, models, sql};
 use crate::on_both;
 
 const LEASE: Duration = Duration::from_secs(60);
-const QUESTION: &str = "How long do I have to return an item?";
 const RETURNS: &str = "You can return any unworn item within 30 days of delivery.";
 
 /// An encoder before which work can be held up, or made to fail.
@@ -160,8 +159,7 @@ async fn anna(app: &TestApp) -> Reviewer {
 
 async fn act(app: &TestApp, review: &Value, what: &str, mut body: Value) -> (u16, Value) {
     body["revision"] = review["revision"].clone();
-    let id = review["id"].as_str().unwrap();
-    app.post(&app.home.key, &format!("/v1/reviews/{id}/{what}"), &body).await
+    app.act(review, what, body).await
 }
 
 /// About so many bytes of ordinary words.

@@ -5,35 +5,13 @@ use std::time::Duration;
 
 use countersign::adapters::standard_webhooks;
 use countersign::domain::ids::Micros;
-use countersign::domain::message::ChannelKind;
 use countersign::ports::host::{Host as _, System};
-use countersign::store::channel::{self, AdapterKind, Settings};
+use countersign::store::channel::{self};
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::harness::{Engine, TestApp, eventually};
-
-const ARTICLE: &str = "You can return any unworn item within 30 days of delivery. Returns are free. \
-    The refund is paid to the card you used within 5 working days after the parcel arrives.";
-
-/// A channel `hooked` whose replies are posted to `url`.
-async fn hook_to(app: &TestApp, url: &str) {
-    let s = Settings {
-        sender: "shop@example.com".into(),
-        url: Some(url.to_owned()),
-        rate: 100.0,
-        burst: 100.0,
-    };
-    let mut tx = app.store.db.begin().await.unwrap();
-    let slug = "hooked".parse().unwrap();
-    let secrets = [app.home.secret.clone()];
-    let (t, kind) = (&app.home.id, ChannelKind::Chat);
-    channel::put(&app.store, &mut tx, t, &slug, kind, AdapterKind::Webhook, &s, &secrets)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
-}
+use crate::harness::{ARTICLE, Engine, TestApp, eventually};
 
 /// Hands in a question on that channel and signs the draft.
 async fn ask_and_sign(app: &TestApp, n: u32) -> String {
@@ -77,7 +55,7 @@ async fn a_signed_reply_is_posted_once_and_a_429_is_tried_again() {
     app.teach("Returns", ARTICLE).await;
     let slow = ResponseTemplate::new(429).insert_header("retry-after", "1");
     let server = answering(vec![slow, ResponseTemplate::new(200)]).await;
-    hook_to(&app, &format!("{}/in", server.uri())).await;
+    app.post_to("hooked", &format!("{}/in", server.uri()), &[app.home.secret.clone()]).await;
     let begun = std::time::Instant::now();
     let id = ask_and_sign(&app, 1).await;
     app.review_in(&id, &["sent"]).await;
@@ -98,7 +76,7 @@ async fn what_is_not_certainly_unsent_waits_for_a_person() {
     let app = TestApp::start(Engine::Sqlite).await;
     app.teach("Returns", ARTICLE).await;
     let server = answering(vec![ResponseTemplate::new(500), ResponseTemplate::new(200)]).await;
-    hook_to(&app, &format!("{}/in", server.uri())).await;
+    app.post_to("hooked", &format!("{}/in", server.uri()), &[app.home.secret.clone()]).await;
     let id = ask_and_sign(&app, 1).await;
     let unknown = app.review_in(&id, &["unknown"]).await;
     app.quiet().await;
@@ -115,7 +93,7 @@ async fn a_gone_endpoint_switches_its_channel_off() {
     let app = TestApp::start(Engine::Sqlite).await;
     app.teach("Returns", ARTICLE).await;
     let server = answering(vec![ResponseTemplate::new(410)]).await;
-    hook_to(&app, &format!("{}/in", server.uri())).await;
+    app.post_to("hooked", &format!("{}/in", server.uri()), &[app.home.secret.clone()]).await;
     let id = ask_and_sign(&app, 1).await;
     app.review_in(&id, &["failed"]).await;
     let mut c = app.store.db.read().await.unwrap();
@@ -131,10 +109,15 @@ async fn private_addresses_get_no_connection() {
     let app = TestApp::start_with(Engine::Sqlite, &["send.allow_private_addresses=false"]).await;
     app.teach("Returns", ARTICLE).await;
     let server = answering(vec![ResponseTemplate::new(200)]).await;
-    hook_to(&app, &format!("{}/in", server.uri())).await;
+    app.post_to("hooked", &format!("{}/in", server.uri()), &[app.home.secret.clone()]).await;
     let literal = ask_and_sign(&app, 1).await;
     app.review_in(&literal, &["failed"]).await;
-    hook_to(&app, &format!("http://localhost:{}/in", server.address().port())).await;
+    app.post_to(
+        "hooked",
+        &format!("http://localhost:{}/in", server.address().port()),
+        &[app.home.secret.clone()],
+    )
+    .await;
     let named = ask_and_sign(&app, 2).await;
     app.review_in(&named, &["failed"]).await;
     assert!(server.received_requests().await.unwrap().is_empty());

@@ -200,20 +200,28 @@ async fn story(app: &TestApp, driver: &WebDriver) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_reviewer_edits_and_signs_in_a_browser() {
-    let app = TestApp::start_with(Engine::Sqlite, &["review.hold_s=3"]).await;
-    let chrome = Driver::start().await;
-    let driver = chrome.open().await;
-    let told = tokio::time::timeout(Duration::from_secs(240), story(&app, &driver));
-    let told = AssertUnwindSafe(told).catch_unwind().await;
-    // The browser ends whatever became of the story.
-    let _ = driver.quit().await;
+/// Tells a story in a browser, which ends whatever becomes of it.
+pub async fn tell<T>(
+    chrome: Driver,
+    driver: &WebDriver,
+    limit: Duration,
+    story: impl Future<Output = T>,
+) -> T {
+    let told = AssertUnwindSafe(tokio::time::timeout(limit, story)).catch_unwind().await;
+    let _ = driver.clone().quit().await;
     drop(chrome);
     match told {
         Ok(in_time) => in_time.expect("the story took too long"),
         Err(panic) => std::panic::resume_unwind(panic),
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_reviewer_edits_and_signs_in_a_browser() {
+    let app = TestApp::start_with(Engine::Sqlite, &["review.hold_s=3"]).await;
+    let chrome = Driver::start().await;
+    let driver = chrome.open().await;
+    tell(chrome, &driver, Duration::from_secs(240), story(&app, &driver)).await;
     app.stop().await;
 }
 

@@ -7,12 +7,8 @@ use countersign::ports::host::{Host as _, System};
 use countersign::store::{self, key, outbox, user};
 use serde_json::{Value, json};
 
-use crate::harness::TestApp;
+use crate::harness::{ARTICLE, QUESTION, TestApp};
 use crate::on_both;
-
-const QUESTION: &str = "How long do I have to return an item?";
-const ARTICLE: &str = "You can return any unworn item within 30 days of delivery. Returns are free in the UK. \
-     The refund is paid to the card you used within 5 working days after the parcel arrives.";
 
 async fn count(app: &TestApp, sql: &'static str) -> i64 {
     let mut c = app.store.db.read().await.unwrap();

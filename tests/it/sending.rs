@@ -1,47 +1,20 @@
 //! Who gets a reply, and what becomes of one that can't be delivered.
 
 use countersign::domain::ids::{JobId, Micros};
-use countersign::domain::message::ChannelKind;
 use countersign::pipeline::StepError;
-use countersign::store::channel::{self, AdapterKind, Settings};
+use countersign::store::channel::{self};
 use countersign::store::job::{Claim, Kind};
 use countersign::store::{self, outbox};
 use serde_json::{Value, json};
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::harness::{Engine, TestApp, eventually, message};
+use crate::harness::{ARTICLE, Engine, QUESTION, TestApp, eventually, message};
 use crate::on_both;
 
-const ARTICLE: &str = "You can return any unworn item within 30 days of delivery. Returns are free. \
-    The refund is paid to the card you used within 5 working days after the parcel arrives.";
-const QUESTION: &str = "How long do I have to return an item?";
-
-async fn act(app: &TestApp, review: &Value, action: &str, body: Value) -> (u16, Value) {
-    let id = review["id"].as_str().unwrap();
-    app.post(&app.home.key, &format!("/v1/reviews/{id}/{action}"), &body).await
-}
-
 async fn approve(app: &TestApp, review: &Value) {
-    let (status, said) = act(app, review, "approve", json!({"digest": review["digest"]})).await;
+    let (status, said) = app.act(review, "approve", json!({"digest": review["digest"]})).await;
     assert_eq!(status, 200, "{said}");
-}
-
-/// Points the chat channel at an endpoint.
-async fn chat_to(app: &TestApp, url: &str) {
-    let s = Settings {
-        sender: "shop@example.com".into(),
-        url: Some(url.to_owned()),
-        rate: 100.0,
-        burst: 100.0,
-    };
-    let mut tx = app.store.db.begin().await.unwrap();
-    let (t, slug, secrets) = (&app.home.id, "chat".parse().unwrap(), [app.home.secret.clone()]);
-    let adapter = AdapterKind::Webhook;
-    channel::put(&app.store, &mut tx, t, &slug, ChannelKind::Chat, adapter, &s, &secrets)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
 }
 
 /// An endpoint that answers in turn, the last answer for ever.
@@ -115,7 +88,7 @@ async fn an_outage_that_outlasts_the_attempts_loses_no_reply() {
     let app = TestApp::start_with(Engine::Sqlite, &["worker.max_attempts=2"]).await;
     app.teach("Returns", ARTICLE).await;
     let server = endpoint(&[429, 429, 429, 200]).await;
-    chat_to(&app, &server.uri()).await;
+    app.post_to("chat", &server.uri(), &[app.home.secret.clone()]).await;
     let id = app.say("m-1", "t-1", QUESTION).await;
     approve(&app, &app.review_in(&id, &["pending"]).await).await;
     app.review_in(&id, &["sent"]).await;
@@ -128,7 +101,7 @@ on_both!(a_refused_reply_comes_back_to_a_person, engine, {
     let app = TestApp::start(engine).await;
     app.teach("Returns", ARTICLE).await;
     let server = endpoint(&[400, 409]).await;
-    chat_to(&app, &server.uri()).await;
+    app.post_to("chat", &server.uri(), &[app.home.secret.clone()]).await;
     let id = app.say("m-1", "t-1", QUESTION).await;
     let first = app.review_in(&id, &["pending"]).await;
     approve(&app, &first).await;
@@ -150,11 +123,11 @@ on_both!(a_person_who_finds_that_it_never_arrived_can_sign_it_again, engine, {
     let app = TestApp::start(engine).await;
     app.teach("Returns", ARTICLE).await;
     let server = endpoint(&[500, 200]).await;
-    chat_to(&app, &server.uri()).await;
+    app.post_to("chat", &server.uri(), &[app.home.secret.clone()]).await;
     let id = app.say("m-1", "t-1", QUESTION).await;
     approve(&app, &app.review_in(&id, &["pending"]).await).await;
     let lost = app.review_in(&id, &["unknown"]).await;
-    let (status, said) = act(&app, &lost, "settle", json!({"arrived": false})).await;
+    let (status, said) = app.act(&lost, "settle", json!({"arrived": false})).await;
     assert_eq!((status, &said["state"]), (200, &json!("failed")), "{said}");
     approve(&app, &app.review_in(&id, &["pending"]).await).await;
     app.review_in(&id, &["sent"]).await;
@@ -166,21 +139,21 @@ async fn what_can_not_be_delivered_is_not_signed() {
     let app = TestApp::start(Engine::Sqlite).await;
     app.teach("Returns", ARTICLE).await;
     let server = endpoint(&[200]).await;
-    chat_to(&app, &server.uri()).await;
+    app.post_to("chat", &server.uri(), &[app.home.secret.clone()]).await;
     let id = app.say("m-1", "t-1", QUESTION).await;
     let review = app.review_in(&id, &["pending"]).await;
     let long = json!({"text": "A long answer. ".repeat(1500), "revision": review["revision"]});
-    let (status, said) = act(&app, &review, "edit", long).await;
+    let (status, said) = app.act(&review, "edit", long).await;
     assert_eq!(status, 200, "{said}");
     let review = app.review_in(&id, &["pending"]).await;
-    let (status, said) = act(&app, &review, "approve", json!({"digest": review["digest"]})).await;
+    let (status, said) = app.act(&review, "approve", json!({"digest": review["digest"]})).await;
     assert_eq!(status, 422, "{said}");
     assert!(said["detail"].as_str().unwrap().contains("20 KiB"), "{said}");
     let mut tx = app.store.db.begin().await.unwrap();
     let ch = channel::by_slug(&app.store, &mut tx, &app.home.id, &"chat".parse().unwrap()).await;
     channel::disable(&app.store, &mut tx, &app.home.id, &ch.unwrap().unwrap().id).await.unwrap();
     tx.commit().await.unwrap();
-    let (status, said) = act(&app, &review, "approve", json!({"digest": review["digest"]})).await;
+    let (status, said) = app.act(&review, "approve", json!({"digest": review["digest"]})).await;
     assert_eq!(status, 422, "{said}");
     assert!(said["detail"].as_str().unwrap().contains("switched off"), "{said}");
     app.stop().await;
@@ -198,7 +171,7 @@ on_both!(a_message_that_is_not_read_yet_holds_the_signature, engine, {
     let other = other["id"].as_str().unwrap();
     app.quiet().await;
     set_state(&app, other, "received").await;
-    let (status, said) = act(&app, &review, "approve", json!({"digest": review["digest"]})).await;
+    let (status, said) = app.act(&review, "approve", json!({"digest": review["digest"]})).await;
     assert_eq!((status, &said["code"]), (409, &json!("message_unread")), "{said}");
     set_state(&app, other, "understood").await;
     approve(&app, &review).await;
@@ -212,11 +185,11 @@ async fn what_a_lead_had_goes_back_to_a_lead() {
     app.teach("Returns", ARTICLE).await;
     let id = app.say("m-1", "t-1", QUESTION).await;
     let review = app.review_in(&id, &["pending"]).await;
-    let (status, said) = act(&app, &review, "escalate", json!({"reason": "please look"})).await;
+    let (status, said) = app.act(&review, "escalate", json!({"reason": "please look"})).await;
     assert_eq!(status, 200, "{said}");
     approve(&app, &app.review_in(&id, &["escalated"]).await).await;
     let held = app.review_in(&id, &["held"]).await;
-    let (status, said) = act(&app, &held, "undo", json!({})).await;
+    let (status, said) = app.act(&held, "undo", json!({})).await;
     assert_eq!((status, &said["state"]), (200, &json!("escalated")), "{said}");
     app.stop().await;
 }

@@ -2,20 +2,18 @@
 //! browser: no dialog, no request to another host, no element or attribute of theirs, no breach of the
 //! page's policy.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures::FutureExt as _;
 use serde_json::{Value, json};
 use thirtyfour::prelude::*;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
 use crate::harness::{Engine, PASSWORD, TestApp};
-use crate::page::{Driver, at, log_in, shown};
+use crate::page::{Driver, at, log_in, shown, tell};
 
 /// Each sets `window.csx`, opens a dialog, asks `TRAP` for something or leaves an element with the
 /// attribute `data-csx`, if anything takes it for more than text.
@@ -299,14 +297,6 @@ async fn markup_of_strangers_stays_text_everywhere() {
     let app = TestApp::start(Engine::Sqlite).await;
     let chrome = Driver::start().await;
     let driver = chrome.open().await;
-    let told = tokio::time::timeout(Duration::from_secs(400), story(&app, &driver));
-    let told = AssertUnwindSafe(told).catch_unwind().await;
-    // The browser ends whatever became of the story.
-    let _ = driver.quit().await;
-    drop(chrome);
-    match told {
-        Ok(in_time) => in_time.expect("the story took too long"),
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+    tell(chrome, &driver, Duration::from_secs(400), story(&app, &driver)).await;
     app.stop().await;
 }
