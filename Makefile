@@ -1,7 +1,7 @@
 # Each target in one line; `make run` and `make test` need nothing typed before them.
 .DEFAULT_GOAL := help
 TARGET ?= mask
-.PHONY: help run test test-faults bench fuzz lint fmt clean
+.PHONY: help run test test-faults soak bench fuzz lint fmt clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -15,7 +15,10 @@ test: ## Set up what the tests need (model, Chromium, PostgreSQL) and run all of
 test-faults: ## The long fault tests: every boundary, 50 random kills and all outages on both databases.
 	@COUNTERSIGN_TEST_FAULTS=all scripts/test.sh faults:: outages::
 
-bench: ## Measure, side by side with peers, and print one table (ONLY=ingest,pipeline,mask,chunk,encode for parts).
+soak: ## Ten minutes of twice the load that it can bear, on the release binary (SECONDS=60); writes docs/soak.md; then half an hour of random questions.
+	@SECONDS_OF_LOAD="$(or $(SECONDS),600)" scripts/soak.sh
+
+bench: ## Measure, side by side with peers, and print one table (ONLY=ingest,pipeline,classify-http,mask,heads,chunk,encode for parts).
 	@COUNTERSIGN_BENCH_ONLY="$(ONLY)" scripts/bench.sh
 
 fuzz: ## Fuzz the masker, or TARGET=intake (SECONDS=60).

@@ -53,3 +53,25 @@ stop_postgres() {
 find_chromium() {
   command -v chromium >/dev/null && command -v chromedriver >/dev/null || apt_install chromium chromium-driver
 }
+
+find_node() {
+  command -v node >/dev/null || apt_install nodejs
+}
+
+# Sets SCHEMATHESIS, which asks the API at random; fails, and says so, when it can't be installed.
+find_schemathesis() {
+  local venv=target/schemathesis-venv wanted=schemathesis==4.32.5
+  if [ "$(cat "$venv/.wanted" 2>/dev/null)" != "$wanted" ]; then
+    say "installing $wanted into $venv"
+    python3 -c "import ensurepip" 2>/dev/null || apt_install python3-venv || true
+    if python3 -m venv --clear "$venv" >&2 &&
+      "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary=:all: \
+        --constraint scripts/schemathesis.txt "$wanted" >&2; then
+      echo "$wanted" >"$venv/.wanted"
+    else
+      say "NOT RUN: the property-based API test (schemathesis could not be installed)"
+      return 1
+    fi
+  fi
+  SCHEMATHESIS="$venv/bin/schemathesis"
+}

@@ -2,20 +2,26 @@
 //! service here, from the same parts.
 
 use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::adapters::chatwoot::{self, Chatwoot};
 use crate::adapters::embedded_index::EmbeddedIndex;
 use crate::adapters::extractive::Extractive;
 use crate::adapters::openai::{ApiKey, OpenAi, OpenAiSettings};
+use crate::adapters::poster::HttpPoster;
 use crate::adapters::sandbox::Sandbox;
 use crate::adapters::webhook::Webhook;
 use crate::config::{self, Config};
 use crate::domain::ids::{Slug, TenantId};
+use crate::domain::limit::KeyLimits;
 use crate::domain::masking::{Entity, OperatorKey, Operators};
+use crate::http::events::Streams;
+use crate::http::limits::Limits as KeyAccounts;
 use crate::http::page::Logins;
 use crate::http::page::render::Pages;
 use crate::http::{App, BodyLimits};
@@ -23,10 +29,11 @@ use crate::intake::Intake;
 use crate::lifecycle::Lifecycle;
 use crate::nlp::detect::Detector;
 use crate::nlp::encoder::{Embed, Encoder, Mode};
-use crate::nlp::heads::{Taxonomy, Triage};
+use crate::nlp::heads::{Taxonomy, Triage, trained};
 use crate::nlp::mask::{Masker, MaskerConfig, TenantRules};
 use crate::nlp::names::NamesHead;
 use crate::nlp::remembered::{REMEMBERED, Remembered};
+use crate::pipeline::classify::Classifier;
 use crate::pipeline::masking::{Masking, Maskings};
 use crate::pipeline::retrieve::Search;
 use crate::pipeline::send::Senders;
@@ -131,8 +138,6 @@ pub fn detector(
         also,
         min_score: set.min_score,
         default_regions: set.phone_regions.clone(),
-        // The rules for names are for those who have no encoder.
-        names: false,
         custom: rules.recognizers,
         allow_list: rules.allow_list,
     })
@@ -230,13 +235,60 @@ pub fn taxonomy(config: &Config) -> anyhow::Result<Taxonomy> {
     Taxonomy::parse(&text).with_context(|| format!("in {}", path.display()))
 }
 
-/// Fits or loads the heads; the cache stands beside the model.
+/// What API keys may do that have no limits of their own.
 ///
 /// # Errors
-/// When the taxonomy is wrong.
+/// When a setting can't be read.
+pub fn key_limits(set: &config::Limits) -> anyhow::Result<KeyLimits> {
+    let rate = Some(&set.rate).filter(|r| !r.is_empty()).map(|r| r.parse()).transpose();
+    let quota = Some(&set.quota).filter(|q| !q.is_empty()).map(|q| q.parse()).transpose();
+    Ok(KeyLimits {
+        rate: rate.context("limits.rate")?,
+        burst: NonZeroU32::new(set.burst),
+        quota: quota.context("limits.quota")?,
+    })
+}
+
+/// Gives back, at the stop, what was taken ahead of the keys' quotas.
+fn settle(limits: &KeyAccounts, store: &Store, life: &Lifecycle) {
+    let (limits, store, stop) = (limits.clone(), store.clone(), life.stopping().clone());
+    life.spawn(async move {
+        stop.cancelled().await;
+        if let Err(e) = limits.close(&store).await {
+            tracing::warn!(error = %e, "could not give back what was taken ahead of the quotas");
+        }
+    });
+}
+
+/// The classifier of the API, with a fit for each named taxonomy.
+fn classifier(config: &Config, models: &Models) -> anyhow::Result<Classifier> {
+    let mut named = Vec::with_capacity(config.taxonomies.len());
+    for (name, path) in &config.taxonomies {
+        let read = || -> anyhow::Result<Triage> {
+            let taxonomy = Taxonomy::parse(&std::fs::read_to_string(path)?)?;
+            Ok(models.triage.with_taxonomy(taxonomy, &*models.encoder)?)
+        };
+        let triage = read().with_context(|| format!("taxonomies.{name}: {}", path.display()))?;
+        named.push((name.clone(), Arc::new(triage)));
+    }
+    let (usual, encoder) = (models.triage.clone(), models.encoder.clone());
+    Ok(Classifier::new(config.classify.clone(), usual, named, encoder))
+}
+
+/// Fits or loads the heads; the cache stands beside the model. Trained heads of the configuration take the
+/// places of the built-in ones.
+///
+/// # Errors
+/// When the taxonomy is wrong, or a trained head can't be read or belongs to another encoder.
 pub fn triage(config: &Config, encoder: &dyn Embed) -> anyhow::Result<Triage> {
     let cache = config.model.folder.join("heads.cache");
-    Ok(Triage::load(taxonomy(config)?, encoder, Some(&cache))?)
+    let mut triage = Triage::load(taxonomy(config)?, encoder, Some(&cache))?;
+    for folder in &config.triage.heads {
+        let head = trained::load(folder)
+            .with_context(|| format!("reading the trained head in {}", folder.display()))?;
+        triage = triage.with_head(head)?;
+    }
+    Ok(triage)
 }
 
 /// Who drafts.
@@ -318,6 +370,43 @@ async fn checkpoints(db: &Db, life: &Lifecycle) {
     }
 }
 
+/// Ends the workers when their runtime goes away without a stop: it would wait for them for ever.
+struct EndsWork(Classifier);
+
+impl Drop for EndsWork {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// Starts the workers of `POST /v1/classify`. At the stop, requests that are still on their way in get
+/// a moment to queue their texts; what waits when time is up is told so.
+fn classify(classifier: &Classifier, workers: usize, life: &Lifecycle) {
+    for _ in 0..workers {
+        let (worker, end) = (classifier.clone(), EndsWork(classifier.clone()));
+        life.spawn(async move {
+            if tokio::task::spawn_blocking(move || worker.work()).await.is_err() {
+                tracing::error!("a worker of the classification ended early");
+            }
+            drop(end);
+        });
+    }
+    let (classifier, stop, abort) =
+        (classifier.clone(), life.stopping().clone(), life.aborting().clone());
+    life.spawn(async move {
+        stop.cancelled().await;
+        tokio::select! {
+            () = abort.cancelled() => {}
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+        }
+        classifier.close();
+        while classifier.depth().0 > 0 && !abort.is_cancelled() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        classifier.abandon();
+    });
+}
+
 /// Builds the service.
 ///
 /// # Errors
@@ -338,10 +427,25 @@ pub async fn build(
     let timeout = Duration::from_secs(config.send.timeout_s);
     let webhook =
         Webhook::new(store.clone(), host.clone(), timeout, config.send.allow_private_addresses)?;
+    let poster = HttpPoster::new(
+        host.clone(),
+        Duration::from_secs(config.events.timeout_s),
+        config.send.allow_private_addresses,
+    )?;
     let index = Arc::new(EmbeddedIndex::new(models.encoder.dims()));
     let evidence: Arc<dyn Embed> = Arc::new(Remembered::new(models.encoder.clone(), REMEMBERED));
-    let senders =
-        Senders { sandbox: Arc::new(Sandbox::new(store.clone())), webhook: Arc::new(webhook) };
+    // A reply that may have arrived is looked for within the time of its delivery.
+    let api = chatwoot::Api::new(host.clone(), timeout / 4, config.send.allow_private_addresses)?;
+    let chatwoot = Arc::new(Chatwoot::new(store.clone(), api));
+    let senders = Senders {
+        sandbox: Arc::new(Sandbox::new(store.clone())),
+        webhook: Arc::new(webhook),
+        chatwoot: chatwoot.clone(),
+    };
+    let key_limits = KeyAccounts::new(key_limits(&config.limits)?);
+    settle(&key_limits, &store, &life);
+    let classifier = classifier(&config, &models)?;
+    classify(&classifier, config.classify.workers, &life);
     let pipeline = Arc::new(Pipeline {
         store: store.clone(),
         config: config.clone(),
@@ -350,6 +454,8 @@ pub async fn build(
         masking: masking.clone(),
         triage: models.triage,
         senders: senders.clone(),
+        poster: Arc::new(poster),
+        platform: chatwoot,
         encoder: models.encoder,
         evidence,
     });
@@ -365,8 +471,11 @@ pub async fn build(
             config.server.body_budget_mib,
             Duration::from_secs(config.server.body_timeout_s),
         ),
+        classifier,
         logins: Arc::new(Logins::new(&config.security)),
         doors: Arc::default(),
+        key_limits,
+        streams: Arc::new(Streams::new(&config.events, worker.news(), life.stopping().clone())),
         key_uses: Arc::new(Mutex::new(HashMap::new())),
         store,
         config,

@@ -74,6 +74,7 @@ section! {
         max_connections: usize,
         body_budget_mib: usize,
         client_header: String,
+        cors_origins: Vec<String>,
     }
 }
 section! {
@@ -117,8 +118,38 @@ section! {
 }
 section! {
     /// Classification.
-    Triage { taxonomy: String, }
+    Triage {
+        taxonomy: String,
+        heads: Vec<PathBuf>,
+    }
 }
+section! {
+    /// What API keys may do that have no limits of their own.
+    Limits { rate: String, burst: u32, quota: String, }
+}
+section! {
+    /// `POST /v1/classify`.
+    Classify {
+        max_items: usize,
+        max_lines: usize,
+        max_streams: usize,
+        max_text_kib: usize,
+        queue: usize,
+        batch: usize,
+        batch_wait_us: u64,
+        workers: usize,
+        deadline_ms: u64,
+        own_taxonomies: usize,
+    }
+}
+
+impl Classify {
+    /// How long a text may wait and be read.
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+}
+
 section! {
     /// Drafting.
     Draft {
@@ -149,6 +180,20 @@ section! {
         sweep_s: u64,
         max_attempts: i64,
         drain_s: u64,
+        outside: usize,
+    }
+}
+section! {
+    /// Events for those who listen.
+    Events {
+        keep_days: u64,
+        streams: usize,
+        streams_per_key: usize,
+        heartbeat_s: u64,
+        timeout_s: u64,
+        max_attempts: i64,
+        retry_cap_s: u64,
+        disable_after_days: u64,
     }
 }
 section! {
@@ -223,6 +268,13 @@ pub struct Config {
     pub mask: Mask,
     /// Classification.
     pub triage: Triage,
+    /// What API keys may do.
+    pub limits: Limits,
+    /// `POST /v1/classify`.
+    pub classify: Classify,
+    /// Taxonomies that `POST /v1/classify` knows by name, and their files.
+    #[serde(default)]
+    pub taxonomies: BTreeMap<String, PathBuf>,
     /// Drafting.
     pub draft: Draft,
     /// The queue.
@@ -231,6 +283,8 @@ pub struct Config {
     pub send: Send,
     /// Background work.
     pub worker: Worker,
+    /// Events for those who listen.
+    pub events: Events,
     /// Logging.
     pub log: Log,
     /// What tenants have of their own, by short name.
@@ -321,6 +375,23 @@ impl Config {
                 ),
             ));
         }
+        if self.events.timeout_s >= w.lease_s {
+            return Err(Contradiction(
+                "events.timeout_s",
+                "worker.lease_s",
+                format!(
+                    "an endpoint may take {} s, but its job's lease is {} s",
+                    self.events.timeout_s, w.lease_s
+                ),
+            ));
+        }
+        let e = &self.events;
+        if e.keep_days == 0 || e.heartbeat_s == 0 || e.max_attempts < 1 || e.timeout_s == 0 {
+            return Err(Invalid(
+                "events",
+                "keep_days, heartbeat_s, timeout_s and max_attempts must be at least 1".into(),
+            ));
+        }
         let body = self.server.body_limit_mib as u64 * 1024 * 1024;
         if self.ingest.attachment_max_bytes > body {
             return Err(Contradiction(
@@ -342,15 +413,29 @@ impl Config {
                 "max_in_flight and max_connections must be at least 1".into(),
             ));
         }
+        let is_origin =
+            |o: &&String| url::Url::parse(o).is_ok_and(|u| u.origin().ascii_serialization() == **o);
+        if let Some(bad) = self.server.cors_origins.iter().find(|o| !is_origin(o)) {
+            return Err(Invalid(
+                "server.cors_origins",
+                format!("`{bad}` is not an origin, as https://inbox.example"),
+            ));
+        }
         if self.security.password_checks == 0 {
             return Err(Invalid("security.password_checks", "must be at least 1".into()));
         }
-        if w.concurrency == 0 || w.max_attempts < 1 || w.lease_s == 0 || w.sweep_s == 0 {
+        if w.concurrency == 0
+            || w.outside == 0
+            || w.max_attempts < 1
+            || w.lease_s == 0
+            || w.sweep_s == 0
+        {
             return Err(Invalid(
                 "worker",
-                "concurrency, max_attempts, lease_s and sweep_s must be at least 1".into(),
+                "concurrency, outside, max_attempts, lease_s and sweep_s must be at least 1".into(),
             ));
         }
+        self.check_classify()?;
         if self.ingest.max_text_kib == 0 {
             return Err(Invalid("ingest.max_text_kib", "must be at least 1".into()));
         }
@@ -367,6 +452,49 @@ impl Config {
             if !(-10.0..=10.0).contains(&mask.names_bias) {
                 return Err(Invalid("mask.names_bias", "must lie between -10 and 10".into()));
             }
+        }
+        Ok(())
+    }
+
+    fn check_classify(&self) -> Result<(), ConfigError> {
+        use ConfigError::{Contradiction, Invalid};
+        let c = &self.classify;
+        let least = [
+            ("classify.max_items", c.max_items),
+            ("classify.max_lines", c.max_lines),
+            ("classify.max_streams", c.max_streams),
+            ("classify.max_text_kib", c.max_text_kib),
+            ("classify.batch", c.batch),
+            ("classify.workers", c.workers),
+            ("classify.own_taxonomies", c.own_taxonomies),
+        ];
+        if let Some((name, _)) = least.iter().find(|(_, value)| *value == 0) {
+            return Err(Invalid(name, "must be at least 1".into()));
+        }
+        if c.deadline_ms == 0 {
+            return Err(Invalid("classify.deadline_ms", "must be at least 1".into()));
+        }
+        if c.queue < 2 * c.max_items {
+            return Err(Contradiction(
+                "classify.queue",
+                "classify.max_items",
+                "one key may fill half of the queue, and a request of the allowed size must fit"
+                    .into(),
+            ));
+        }
+        if c.max_text_kib > self.server.body_limit_mib * 1024 {
+            return Err(Contradiction(
+                "classify.max_text_kib",
+                "server.body_limit_mib",
+                "a text of the allowed size would not fit into a request".into(),
+            ));
+        }
+        if self.taxonomies.contains_key("default") {
+            return Err(Contradiction(
+                "taxonomies.default",
+                "triage.taxonomy",
+                "`default` is the name of the taxonomy that triage.taxonomy names".into(),
+            ));
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use sqlx::AnyConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::audit::Actor;
+use crate::domain::event::EventKind;
 use crate::domain::ids::TenantId;
 use crate::failpoint;
 use crate::lifecycle::Lifecycle;
@@ -18,7 +19,7 @@ use crate::store::hook::{self, Delivery, Seen};
 use crate::store::inbound::{self, Inbound};
 use crate::store::job::{self, Kind};
 use crate::store::message::{self, Prepared, Receipt};
-use crate::store::{self, ROWS, Store, audit};
+use crate::store::{self, ROWS, Store, audit, event};
 
 /// Requests in one commit.
 const GROUP: usize = ROWS;
@@ -205,6 +206,15 @@ async fn take(store: &Store, c: &mut AnyConnection, r: &Request) -> store::Resul
             job::enqueue(store, c, &r.tenant, Kind::Understand, id.as_str(), due).await?;
             let detail = json!({"channel": m.channel, "direction": m.incoming.direction});
             let object = format!("message:{id}");
+            event::append(
+                store,
+                c,
+                &r.tenant,
+                EventKind::MessageReceived,
+                object.clone(),
+                &inbound::told(m),
+            )
+            .await?;
             audit::append(store, c, &r.tenant, &r.actor, "message.received", object, detail)
                 .await?;
         }

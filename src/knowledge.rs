@@ -4,6 +4,7 @@ mod pdf;
 
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::domain::approval::Digest;
 use crate::domain::audit::Actor;
@@ -21,8 +22,9 @@ pub use self::pdf::pdf_text;
 pub const MAX_ARTICLE: usize = 2 * 1024 * 1024;
 
 /// What a document is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ArticleFormat)]
 pub enum Format {
     /// Plain text.
     #[default]

@@ -6,6 +6,8 @@
 
 pub mod channel;
 pub mod host;
+pub mod platform;
+pub mod poster;
 
 use std::fmt;
 use std::str::FromStr;

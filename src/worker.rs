@@ -1,11 +1,11 @@
-//! The claim loop: claims jobs with a lease, runs them, renews leases, sweeps up claims whose
+//! The claim loops, one a lane: claims jobs with a lease, runs them, renews leases, sweeps up claims whose
 //! worker died, and chains the audit log. Stateless: any number of these may run on PostgreSQL.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
@@ -14,14 +14,18 @@ use crate::domain::ids::Micros;
 use crate::domain::retry::Backoff;
 use crate::failpoint;
 use crate::lifecycle::Lifecycle;
-use crate::pipeline::{self, Pipeline, StepError};
-use crate::store::job::{self, Claim};
-use crate::store::{self, Store, audit, hook, idempotency, tenant};
+use crate::pipeline::{self, Pipeline, StepError, events};
+use crate::store::job::{self, Claim, Kind, Lane};
+use crate::store::{self, Store, audit, event, hook, idempotency, tenant};
 
 /// Longest wait for work when nothing is known to be due.
 const IDLE: Duration = Duration::from_secs(2);
 /// Finished jobs and webhook ids are forgotten after a week.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Shortest wait for work: so near it counts as due.
+const DUE: Duration = Duration::from_millis(2);
+/// How often it is looked for events that nobody has told of yet.
+const RELAY: Duration = Duration::from_millis(200);
 /// Pause between jobs whose workers died more than once.
 const SUSPECT: Duration = Duration::from_secs(2);
 /// A job that was put off for longer than this in all is given up.
@@ -34,8 +38,11 @@ pub struct Worker {
     pipeline: Arc<Pipeline>,
     config: Arc<config::Worker>,
     retry_cap: Duration,
+    keep_events: Duration,
     owner: String,
     wake: Arc<Notify>,
+    outside: Arc<Notify>,
+    told: Arc<watch::Sender<u64>>,
     running: Arc<Mutex<HashMap<String, Claim>>>,
 }
 
@@ -53,10 +60,18 @@ impl Worker {
             pipeline,
             config: Arc::new(config.worker.clone()),
             retry_cap: Duration::from_secs(config.send.retry_cap_s),
+            keep_events: Duration::from_secs(config.events.keep_days.saturating_mul(86_400)),
             owner,
             wake,
+            outside: Arc::default(),
+            told: Arc::new(watch::Sender::new(0)),
             running: Arc::default(),
         }
+    }
+
+    /// Changes whenever this worker has numbered events.
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.told.subscribe()
     }
 
     fn lease(&self) -> Duration {
@@ -72,8 +87,14 @@ impl Worker {
             if let Err(e) = me.pipeline.refill().await {
                 tracing::warn!(error = %e, "could not look for chunks of another encoder");
             }
-            me.claim_loop(&l).await;
+            me.claim_loop(Lane::Messages, &l).await;
         });
+        let me = self.clone();
+        let l = life.clone();
+        life.spawn(async move { me.claim_loop(Lane::Outside, &l).await });
+        let me = self.clone();
+        let l = life.clone();
+        life.spawn(async move { me.relay_loop(&l).await });
         let me = self.clone();
         let l = life.clone();
         life.spawn(async move { me.heartbeat_loop(&l).await });
@@ -82,12 +103,50 @@ impl Worker {
         life.spawn(async move { me.sweep_loop(&l).await });
     }
 
-    async fn claim_loop(&self, life: &Lifecycle) {
+    /// Tells of what has happened, soon after it was committed, in whichever process.
+    async fn relay_loop(&self, life: &Lifecycle) {
+        while !life.stopping().is_cancelled() {
+            let pause = match events::relay(&self.store).await {
+                Ok((n, planned)) => {
+                    if n > 0 {
+                        self.told.send_modify(|rounds| *rounds += 1);
+                    }
+                    if planned {
+                        self.outside.notify_one();
+                    }
+                    RELAY
+                }
+                Err(e) => {
+                    tracing::warn!(error = %e, "could not number events");
+                    IDLE
+                }
+            };
+            tokio::select! {
+                () = life.stopping().cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// How many jobs of a lane run at once, and what wakes it.
+    fn lane(&self, lane: Lane) -> (usize, &Notify) {
+        match lane {
+            Lane::Messages => (self.config.concurrency, &self.wake),
+            Lane::Outside => (self.config.outside, &self.outside),
+        }
+    }
+
+    async fn claim_loop(&self, lane: Lane, life: &Lifecycle) {
+        let (places, wake) = self.lane(lane);
         let mut jobs = JoinSet::new();
         while !life.stopping().is_cancelled() {
             while jobs.try_join_next().is_some() {}
-            let free = self.config.concurrency.saturating_sub(jobs.len());
-            let claimed = if free == 0 { Vec::new() } else { self.claim(free).await };
+            let free = places.saturating_sub(jobs.len());
+            let claimed = if free == 0 || !self.worth_a_claim(lane).await {
+                Vec::new()
+            } else {
+                self.claim(lane, free).await
+            };
             let n = claimed.len();
             for claim in claimed {
                 let me = self.clone();
@@ -99,10 +158,10 @@ impl Worker {
             if n == free && n > 0 {
                 continue;
             }
-            let wait = if free == 0 { IDLE } else { self.until_due().await };
+            let wait = if free == 0 { IDLE } else { self.until_due(lane).await };
             tokio::select! {
                 () = life.stopping().cancelled() => {}
-                () = self.wake.notified() => {}
+                () = wake.notified() => {}
                 Some(_) = jobs.join_next(), if !jobs.is_empty() => {}
                 () = tokio::time::sleep(wait) => {}
             }
@@ -111,9 +170,9 @@ impl Worker {
         while jobs.join_next().await.is_some() {}
     }
 
-    async fn claim(&self, free: usize) -> Vec<Claim> {
+    async fn claim(&self, lane: Lane, free: usize) -> Vec<Claim> {
         let limit = i64::try_from(free).unwrap_or(1);
-        match job::claim(&self.store, &self.owner, limit, self.lease()).await {
+        match job::claim(&self.store, &self.owner, lane, limit, self.lease()).await {
             Ok(claims) => {
                 let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
                 running.extend(claims.iter().map(|c| (c.id.to_string(), c.clone())));
@@ -127,14 +186,19 @@ impl Worker {
         }
     }
 
-    async fn until_due(&self) -> Duration {
+    /// A claim is a write, and what waits for others is rare: it is looked for first.
+    async fn worth_a_claim(&self, lane: Lane) -> bool {
+        lane == Lane::Messages || self.until_due(lane).await <= DUE
+    }
+
+    async fn until_due(&self, lane: Lane) -> Duration {
         let due = async {
             let mut c = self.store.db.read().await?;
             let now = self.store.db.now(&mut c).await?;
-            Ok::<_, store::Error>(job::next_due(&mut c).await?.map(|at| at.since(now)))
+            Ok::<_, store::Error>(job::next_due(&mut c, lane).await?.map(|at| at.since(now)))
         };
         match due.await {
-            Ok(Some(d)) => d.clamp(Duration::from_millis(2), IDLE),
+            Ok(Some(d)) => d.clamp(DUE, IDLE),
             _ => IDLE,
         }
     }
@@ -163,7 +227,14 @@ impl Worker {
                 running.remove(claim.id.as_str());
             }
         }
-        self.wake.notify_one();
+        match claim.kind {
+            Kind::Deliver | Kind::Report => self.outside.notify_one(),
+            _ => {
+                self.wake.notify_one();
+                // It may have left something to tell.
+                self.outside.notify_one();
+            }
+        }
     }
 
     /// Puts a failed job back, or gives it up.
@@ -313,7 +384,20 @@ impl Worker {
         job::prune(&mut tx, before).await?;
         hook::prune(&mut tx, before).await?;
         idempotency::prune(&mut tx, now).await?;
-        Ok(tx.commit().await?)
+        let tenants = tenant::all(&mut tx).await?;
+        tx.commit().await?;
+        let before = Micros(now.0 - i64::try_from(self.keep_events.as_micros()).unwrap_or(0));
+        for t in tenants {
+            loop {
+                let mut tx = self.store.db.begin().await?;
+                let gone = event::prune(&mut tx, &t.id, before).await?;
+                tx.commit().await?;
+                if gone == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -24,7 +24,7 @@ const SIZES: [usize; 3] = [1, 10, 100];
 const COLLAPSE: f64 = 0.5;
 
 pub fn masking(encoder: &dyn Embed, dir: &Path, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
-    let masker = Masker::new(MaskerConfig { names: false, ..MaskerConfig::default() })?;
+    let masker = Masker::new(MaskerConfig::default())?;
     patterns(&masker, dir, figures)?;
     names(encoder, figures)?;
     for (name, kind) in hostile::ALL {
@@ -142,7 +142,7 @@ fn names(encoder: &dyn Embed, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
 
 /// What `with` takes above `base`, which is a part of it, in per cent of `base`: the best of
 /// several interleaved rounds of both.
-fn per_cent_above(base: impl Fn(), with: impl Fn()) -> f64 {
+pub fn per_cent_above(base: impl Fn(), with: impl Fn()) -> f64 {
     let (mut least, mut more) = (f64::INFINITY, f64::INFINITY);
     for _ in 0..=ROUNDS {
         least = least.min(cpu::seconds(&base));

@@ -1,5 +1,6 @@
 //! `channels`: where messages come in and how replies go out. Signing secrets are shown once.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -13,7 +14,7 @@ use crate::config::Config;
 use crate::domain::audit::Actor;
 use crate::domain::ids::Slug;
 use crate::domain::message::ChannelKind;
-use crate::store::channel::{self, AdapterKind, Settings};
+use crate::store::channel::{self, AdapterKind, ChatwootSettings, Settings};
 use crate::store::{Store, audit};
 
 /// `channels`.
@@ -23,18 +24,21 @@ pub enum Command {
     Put {
         /// Its name in paths.
         name: Slug,
-        /// email, sms, whatsapp, messenger, chat, webhook or sandbox.
+        /// email, sms, whatsapp, messenger, chat, webhook, sandbox or chatwoot.
         #[arg(long)]
         kind: ChannelKind,
-        /// What sends replies: sandbox, webhook or none.
-        #[arg(long, default_value = "sandbox")]
-        adapter: AdapterKind,
+        /// What sends replies: sandbox, webhook, chatwoot or none; if left out, chatwoot for that kind
+        /// and else sandbox.
+        #[arg(long)]
+        adapter: Option<AdapterKind>,
         /// The address that replies come from.
         #[arg(long, default_value = "")]
         sender: String,
-        /// Where the webhook adapter posts.
+        /// Where the webhook adapter posts, or the address of the Chatwoot installation.
         #[arg(long)]
         url: Option<url::Url>,
+        #[command(flatten)]
+        chatwoot: ChatwootArgs,
         /// Segments a second.
         #[arg(long, default_value_t = 5.0)]
         rate: f64,
@@ -67,6 +71,65 @@ pub enum Command {
     },
 }
 
+/// Options of a channel of Chatwoot. The access token is taken from COUNTERSIGN_CHATWOOT_TOKEN and the
+/// webhook's secret from COUNTERSIGN_CHATWOOT_SECRET; what isn't set stays as it was.
+#[derive(clap::Args, Debug)]
+pub struct ChatwootArgs {
+    /// Chatwoot: the account's number.
+    #[arg(long)]
+    account: Option<i64>,
+    /// Chatwoot: a finding and the label that stands for it, as `intent:refund_request=refund` or
+    /// `spam:spam=spam`; may be given several times. No other labels are touched.
+    #[arg(long = "label", value_name = "FINDING=LABEL")]
+    labels: Vec<String>,
+    /// Chatwoot: leave priorities alone.
+    #[arg(long)]
+    no_priority: bool,
+    /// Chatwoot: write no drafts as private notes.
+    #[arg(long)]
+    no_notes: bool,
+}
+
+impl ChatwootArgs {
+    /// The settings of a channel of that kind.
+    fn settings(&self, kind: ChannelKind) -> anyhow::Result<Option<ChatwootSettings>> {
+        if kind != ChannelKind::Chatwoot {
+            anyhow::ensure!(
+                self.account.is_none() && self.labels.is_empty(),
+                "--account and --label are for --kind chatwoot"
+            );
+            return Ok(None);
+        }
+        let account = self.account.context("--kind chatwoot needs --account NUMBER")?;
+        let mut labels = BTreeMap::new();
+        for pair in &self.labels {
+            let (finding, label) = pair
+                .split_once('=')
+                .filter(|(f, l)| is_finding(f) && !l.is_empty())
+                .with_context(|| {
+                    format!(
+                        "--label {pair}: expected FINDING=LABEL with intent:…, spam:…, urgency:…, \
+                         sentiment:…, language:… or injection"
+                    )
+                })?;
+            labels.insert(finding.to_owned(), label.to_owned());
+        }
+        let (priority, notes) = (!self.no_priority, !self.no_notes);
+        Ok(Some(ChatwootSettings { account, labels, priority, notes }))
+    }
+}
+
+fn is_finding(text: &str) -> bool {
+    let families = ["intent:", "spam:", "urgency:", "sentiment:", "language:"];
+    let named = |f: &&str| text.strip_prefix(f).is_some_and(|rest| !rest.is_empty());
+    text == "injection" || families.iter().any(named)
+}
+
+/// A secret from the environment, which other users of the machine can't read off a list of processes.
+fn from_env(name: &str) -> Option<String> {
+    std::env::var(name).ok().map(|s| s.trim().to_owned()).filter(|s| !s.is_empty())
+}
+
 /// Runs `channels`.
 pub async fn run(config: &Config, c: Command) -> anyhow::Result<ExitCode> {
     match c {
@@ -76,6 +139,7 @@ pub async fn run(config: &Config, c: Command) -> anyhow::Result<ExitCode> {
             adapter,
             sender,
             url,
+            chatwoot,
             rate,
             burst,
             rotate_secret,
@@ -85,6 +149,11 @@ pub async fn run(config: &Config, c: Command) -> anyhow::Result<ExitCode> {
             if !(rate > 0.0 && burst >= 1.0 && rate.is_finite() && burst.is_finite()) {
                 anyhow::bail!("--rate must be above 0 and --burst at least 1");
             }
+            let platform = chatwoot.settings(kind)?;
+            let adapter = adapter.unwrap_or(match platform {
+                Some(_) => AdapterKind::Chatwoot,
+                None => AdapterKind::Sandbox,
+            });
             let (store, t) = open(config, &tenant).await?;
             let mut tx = store.db.begin().await?;
             let old = channel::by_slug(&store, &mut tx, &t.id, &name).await?;
@@ -96,14 +165,37 @@ pub async fn run(config: &Config, c: Command) -> anyhow::Result<ExitCode> {
             };
             let first_out = adapter == AdapterKind::Webhook && outgoing.is_empty();
             let fresh_out = rotated(&mut outgoing, rotate_outgoing || first_out, &store);
-            let mut secrets = old.map(|o| o.secrets).unwrap_or_default();
-            let must = rotate_secret || secrets.is_empty();
-            let fresh = rotated(&mut secrets, must, &store);
+            let (mut secrets, known) = old.map(|o| (o.secrets, o.token)).unwrap_or_default();
+            let token = from_env("COUNTERSIGN_CHATWOOT_TOKEN").filter(|_| platform.is_some());
+            let fresh = match platform {
+                // Chatwoot makes the secret; ours is what it shows.
+                Some(_) => {
+                    if let Some(secret) = from_env("COUNTERSIGN_CHATWOOT_SECRET")
+                        && secrets.first() != Some(&secret)
+                    {
+                        secrets.insert(0, secret);
+                        secrets.truncate(2);
+                    }
+                    anyhow::ensure!(
+                        !secrets.is_empty() && (token.is_some() || known.is_some()),
+                        "set COUNTERSIGN_CHATWOOT_SECRET and COUNTERSIGN_CHATWOOT_TOKEN"
+                    );
+                    anyhow::ensure!(url.is_some(), "--kind chatwoot needs --url");
+                    None
+                }
+                None => {
+                    let must = rotate_secret || secrets.is_empty();
+                    rotated(&mut secrets, must, &store)
+                }
+            };
             let url = url.map(|u| u.to_string());
-            let settings = Settings { sender, url, rate, burst };
+            let settings = Settings { sender, url, rate, burst, chatwoot: platform };
             let ch =
                 channel::put(&store, &mut tx, &t.id, &name, kind, adapter, &settings, &secrets)
                     .await?;
+            if let Some(token) = &token {
+                channel::put_token(&store, &mut tx, &t.id, &ch.id, token).await?;
+            }
             if fresh_out.is_some() {
                 channel::put_outgoing(&store, &mut tx, &t.id, &ch.id, &outgoing).await?;
             }

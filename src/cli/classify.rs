@@ -1,14 +1,18 @@
 //! `classify`: what the heads read in a message.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde_json::Value;
+use anyhow::Context as _;
+use serde_json::{Map, Value};
 
 use super::filter::{self, Io, history, maybe, subject_and_text, text, together};
 use crate::app;
 use crate::config::Config;
+use crate::domain::message::Direction;
 use crate::nlp::heads::Input;
+use crate::nlp::heads::trained::{self, Alone, Head, Task};
 
 /// Options of `classify`.
 #[derive(clap::Args, Debug)]
@@ -18,14 +22,34 @@ pub struct Args {
     /// Only these outputs (as intent,sentiment).
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Say which words moved each decision, and where dates stand.
+    #[arg(long)]
+    explain: bool,
     /// Another taxonomy file.
     #[arg(long, value_name = "FILE")]
     taxonomy: Option<PathBuf>,
+    /// A folder that `train` wrote: its head takes the place of the built-in one. May be given several times.
+    #[arg(long, value_name = "DIR")]
+    model: Vec<PathBuf>,
 }
 
-/// `classify`: `{id, text, subject?, history?}`.
+/// `classify`: `{id, text, subject?, history?, vip?}`.
 pub fn run(config: &Config, a: &Args) -> anyhow::Result<ExitCode> {
-    const OUTPUTS: [&str; 6] = ["intent", "sentiment", "urgency", "language", "spam", "injection"];
+    const OUTPUTS: [&str; 13] = [
+        "intent",
+        "sentiment",
+        "urgency",
+        "language",
+        "spam",
+        "injection",
+        "auto_reply",
+        "risk",
+        "trend",
+        "deadlines",
+        "entities",
+        "summary",
+        "versions",
+    ];
     if let Some(bad) = a.only.iter().find(|o| !OUTPUTS.contains(&o.as_str())) {
         anyhow::bail!("--only {bad}: expected {}", OUTPUTS.join(", "));
     }
@@ -33,37 +57,93 @@ pub fn run(config: &Config, a: &Args) -> anyhow::Result<ExitCode> {
     if let Some(t) = &a.taxonomy {
         config.triage.taxonomy = t.display().to_string();
     }
+    config.triage.heads.extend(a.model.iter().cloned());
     let encoder = app::encoder(&config)?;
+    let heads = heads(&config.triage.heads)?;
+    let trained = |k: &String| heads.keys().any(|task| Alone::can(*task) && task.as_str() == k);
+    if !a.only.is_empty() && !a.explain && a.only.iter().all(trained) {
+        let wanted = heads.into_values().filter(|h| a.only.iter().any(|o| o == h.task().as_str()));
+        let alone = Alone::new(wanted.collect(), &*encoder)?;
+        return each_batch(a, |inputs| {
+            alone
+                .read_batch(inputs, &*encoder)
+                .iter()
+                .map(|o| fields(&serde_json::to_value(o)))
+                .collect()
+        });
+    }
     let triage = app::triage(&config, &*encoder)?;
     let wanted = |k: &str| a.only.is_empty() || a.only.iter().any(|o| o == k);
+    // Sentence by sentence too: an order to the model hides inside an honest letter.
+    each_batch(a, |inputs| {
+        let analyses = triage.read_batch(inputs, &*encoder);
+        let found = analyses.iter().map(|analysis| {
+            let mut found = fields(&serde_json::to_value(analysis));
+            found.retain(|k, _| {
+                let output = k.strip_suffix("_reasons").unwrap_or(k);
+                let output = output.strip_suffix("_confidence").unwrap_or(output);
+                wanted(output) && OUTPUTS.contains(&output)
+            });
+            found
+        });
+        found.collect()
+    })
+}
+
+/// The trained heads in these folders; of two for one task the later one.
+fn heads(folders: &[PathBuf]) -> anyhow::Result<BTreeMap<Task, Head>> {
+    folders
+        .iter()
+        .map(|folder| {
+            let head = trained::load(folder)
+                .with_context(|| format!("reading the trained head in {}", folder.display()))?;
+            Ok((head.task(), head))
+        })
+        .collect()
+}
+
+fn fields(value: &serde_json::Result<Value>) -> Map<String, Value> {
+    value.as_ref().ok().and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+/// Runs the filter: `read` answers for the messages of a batch, in order.
+fn each_batch(
+    a: &Args,
+    read: impl Fn(&[Input<'_>]) -> Vec<Map<String, Value>>,
+) -> anyhow::Result<ExitCode> {
     filter::run(a.io.input.as_deref(), |records| {
         together(records, subject_and_text, |records, _| {
-            records
+            let histories: Vec<Result<Vec<(Direction, String)>, String>> =
+                records.iter().map(history).collect();
+            let turns: Vec<Vec<&str>> = histories
                 .iter()
-                .map(|r| {
-                    let history = history(r)?;
-                    let turns: Vec<&str> = history.iter().map(|(_, t)| t.as_str()).collect();
-                    let input = Input {
-                        subject: maybe(r, "subject")?,
-                        text: text(r, "text")?,
-                        history: &turns,
-                    };
-                    // Sentence by sentence too: an order to the model hides inside an honest letter.
-                    let analysis = triage
-                        .read(&input, &*encoder)
-                        .ok_or_else(|| "the text can't be encoded".to_owned())?;
-                    let Ok(Value::Object(mut found)) = serde_json::to_value(&analysis) else {
-                        return Err("the analysis can't be written".to_owned());
-                    };
-                    found.retain(|k, _| wanted(k) && OUTPUTS.contains(&k.as_str()));
-                    let mut r = r.clone();
-                    for k in ["text", "subject", "history"] {
-                        r.remove(k);
-                    }
-                    r.append(&mut found);
-                    Ok(r)
+                .map(|h| h.iter().flatten().map(|(_, text)| text.as_str()).collect())
+                .collect();
+            // `together` has seen that text and subject are texts.
+            let inputs: Vec<Input<'_>> = records
+                .iter()
+                .zip(&turns)
+                .map(|(r, turns)| Input {
+                    subject: maybe(r, "subject").unwrap_or_default(),
+                    text: text(r, "text").unwrap_or_default(),
+                    history: turns,
+                    vip: r.get("vip").and_then(Value::as_bool).unwrap_or(false),
+                    explain: a.explain,
+                    ..Input::default()
                 })
-                .collect()
+                .collect();
+            let mut found = read(&inputs).into_iter();
+            let answers = records.iter().zip(&histories).map(|(r, history)| {
+                let found = found.next().ok_or("the text can't be encoded")?;
+                history.as_ref().map_err(Clone::clone)?;
+                let mut r = r.clone();
+                for k in ["text", "subject", "history"] {
+                    r.remove(k);
+                }
+                r.extend(found);
+                Ok(r)
+            });
+            answers.collect()
         })
     })
 }

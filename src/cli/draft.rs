@@ -79,7 +79,7 @@ fn draft_request(
     }
     let words = message.as_words();
     let encoding = encoder.embed(&[words.as_str()]).pop().ok_or("no embedding")?;
-    let analysis = triage.classify(&Input { subject: None, text: &words, history: &[] }, &encoding);
+    let analysis = triage.classify(&Input::of(&words), &encoding);
     let language = match maybe(r, "language")? {
         Some(l) => l.parse::<LanguageCode>().map_err(|e| e.to_string())?,
         None => analysis.language.code,

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::filter::in_parallel;
-use super::out;
+use super::{eval_classify, out};
 use crate::app;
 use crate::config::Config;
 use crate::eval::interval::{Interval, bootstrap};
@@ -30,6 +30,8 @@ const ROUNDS: usize = 1000;
 pub enum Command {
     /// Masking, on texts with labelled spans.
     Mask(MaskArgs),
+    /// What `classify` printed, against right labels.
+    Classify(eval_classify::Args),
 }
 
 /// Arguments of `eval mask`.
@@ -90,7 +92,13 @@ struct Label {
 
 /// Runs.
 pub fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
-    let Command::Mask(args) = command;
+    match command {
+        Command::Mask(args) => mask(config, args),
+        Command::Classify(args) => eval_classify::run(&args),
+    }
+}
+
+fn mask(config: &Config, args: MaskArgs) -> anyhow::Result<ExitCode> {
     let map: BTreeMap<&str, &str> = args
         .map
         .iter()

@@ -7,23 +7,29 @@ mod channels;
 mod chunk;
 mod classify;
 mod demo;
+mod discover;
 mod doctor;
 mod draft;
 mod embed;
 mod eval;
+mod eval_classify;
+mod examples;
 mod filter;
 mod ground;
 mod import;
 mod jobs;
 mod kb;
 mod keys;
+mod labelled;
 mod mask;
+mod mcp;
 mod migrate;
 mod models;
 mod parse;
 mod search;
 mod serve;
 mod train;
+mod train_head;
 mod users;
 
 use std::io::IsTerminal as _;
@@ -82,9 +88,13 @@ enum Command {
     /// Measure on labelled data.
     #[command(subcommand)]
     Eval(eval::Command),
-    /// Fit a head and write it to a file.
+    /// Train a head on labelled messages.
     #[command(subcommand)]
     Train(train::Command),
+    /// What reviewers said that heads should have said, as lines that `train` takes.
+    Examples(examples::Args),
+    /// Groups among the messages whose intent is unknown: what the taxonomy may lack.
+    Discover(discover::Args),
     /// Import mail or JSON Lines: mbox, Maildir, .eml, .jsonl.
     Import(import::Args),
     /// The knowledge base.
@@ -108,6 +118,8 @@ enum Command {
     /// Jobs that were given up.
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// A server of the Model Context Protocol on standard input and output: tools that only read.
+    Mcp,
     /// Check the installation and say what is wrong with it.
     Doctor,
     /// Bring the database's schema up to date.
@@ -118,6 +130,8 @@ enum Command {
     Restore(backup::RestoreArgs),
     /// Print the default configuration, every key commented.
     Config,
+    /// Print the API's description (OpenAPI 3.1).
+    Openapi,
 }
 
 /// Parses, runs, and turns what came of it into an exit status: 0 good, 1 some input failed,
@@ -148,6 +162,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Command::Demo(args) = &cli.command {
         args.adjust(&mut config)?;
     }
+    if let Command::Mcp = cli.command {
+        // The protocol's library logs whole messages, and texts are in them.
+        config.log.level.push_str(",rmcp=warn");
+    }
     telemetry::init(&config.log);
     let quiet = match cli.command {
         Command::Parse(a) => return parse::run(&config, &a),
@@ -165,6 +183,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             out(crate::config::DEFAULT.trim_end());
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Openapi => {
+            out(crate::http::openapi::text().trim_end());
+            return Ok(ExitCode::SUCCESS);
+        }
         other => other,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -174,6 +196,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Worker => serve::worker(config).await,
             Command::Demo(a) => demo::run(config, a).await,
             Command::Import(a) => import::run(&config, a).await,
+            Command::Discover(a) => discover::run(&config, a).await,
+            Command::Examples(a) => examples::run(&config, a).await,
             Command::Kb(a) => kb::run(&config, a).await,
             Command::Keys(a) => keys::run(&config, a).await,
             Command::Users(a) => users::run(&config, a).await,
@@ -181,6 +205,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Audit(a) => audit::run(&config, a).await,
             Command::Models(a) => models::run(&config, a).await,
             Command::Jobs(a) => jobs::run(&config, a).await,
+            Command::Mcp => mcp::run(config).await,
             Command::Doctor => doctor::run(&config).await,
             Command::Migrate => migrate::run(&config).await,
             Command::Backup(a) => backup::backup(&config, a).await,

@@ -1,16 +1,20 @@
-//! `train`: rebuilds what the program has learnt, from the same public data and the same seed.
+//! `train`: heads from a team's own labelled messages, and the rebuilding of what the program has learnt.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::out;
+use super::train_head::HeadArgs;
+use super::{out, train_head};
 use crate::app;
 use crate::config::Config;
+use crate::nlp::heads::shipped::train::{self as shipped, Row};
+use crate::nlp::heads::trained::Task;
+use crate::nlp::heads::{DEFAULT_TAXONOMY, Taxonomy};
 use crate::nlp::names::corpus::{self, Example, TRAINING_FILES};
 use crate::nlp::names::generate::{Generator, Side};
 use crate::nlp::names::train::{self, Data, Progress, Settings};
@@ -20,6 +24,32 @@ use crate::nlp::names::train::{self, Data, Progress, Settings};
 pub enum Command {
     /// The head that finds names of people, places and organisations.
     Names(NamesArgs),
+    /// What messages are about, by your own labels; `oos` marks what is about none of them.
+    Intent(HeadArgs),
+    /// The mood: negative, neutral, positive, or five steps.
+    Sentiment(HeadArgs),
+    /// How soon somebody should look: low, normal, high, critical.
+    Urgency(HeadArgs),
+    /// Ham or spam (or phishing, or abuse).
+    Spam(HeadArgs),
+    /// Orders to the model: benign or attack.
+    Injection(HeadArgs),
+    /// The spam and injection heads that are part of the program.
+    Heads(HeadsArgs),
+}
+
+/// Arguments of `train heads`.
+#[derive(Args, Debug)]
+pub struct HeadsArgs {
+    /// Folder with sms_spam.train.jsonl and injection.train.jsonl.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Where to write the heads.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Penalty on the weights.
+    #[arg(long, default_value_t = shipped::L2)]
+    l2: f32,
 }
 
 /// Arguments of `train names`.
@@ -44,7 +74,47 @@ pub struct NamesArgs {
 
 /// Runs.
 pub fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
-    let Command::Names(args) = command;
+    match command {
+        Command::Names(args) => names(config, &args),
+        Command::Intent(args) => train_head::run(config, Task::Intent, &args),
+        Command::Sentiment(args) => train_head::run(config, Task::Sentiment, &args),
+        Command::Urgency(args) => train_head::run(config, Task::Urgency, &args),
+        Command::Spam(args) => train_head::run(config, Task::Spam, &args),
+        Command::Injection(args) => train_head::run(config, Task::Injection, &args),
+        Command::Heads(args) => heads(config, &args),
+    }
+}
+
+fn heads(config: &Config, args: &HeadsArgs) -> anyhow::Result<ExitCode> {
+    let messages = rows(&args.data.join("sms_spam.train.jsonl"), "spam")?;
+    let orders = rows(&args.data.join("injection.train.jsonl"), "1")?;
+    let encoder = app::encoder(config)?;
+    let taxonomy = Taxonomy::parse(DEFAULT_TAXONOMY)?;
+    let (file, figures) = shipped::train(&*encoder, &taxonomy, &messages, &orders, args.l2)?;
+    std::fs::write(&args.out, &file).with_context(|| args.out.display().to_string())?;
+    out(&json!({"file": args.out, "bytes": file.len(), "figures": figures}).to_string());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Rows `{id, text, label, source?, attack?}`; those with this label are the ones to find.
+fn rows(path: &Path, positive: &str) -> anyhow::Result<Vec<Row>> {
+    let file = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let row = |(number, line): (usize, &str)| -> anyhow::Result<Row> {
+        let at = || format!("{} line {}", path.display(), number + 1);
+        let value: Value = serde_json::from_str(line).with_context(at)?;
+        let field = |key: &str| value[key].as_str().map(str::to_owned);
+        let label = field("label").unwrap_or_else(|| value["label"].to_string());
+        Ok(Row {
+            text: field("text").with_context(at)?,
+            positive: label == positive,
+            source: field("source").unwrap_or_else(|| "public".to_owned()),
+            group: field("attack").or_else(|| field("id")).with_context(at)?,
+        })
+    };
+    file.lines().enumerate().map(row).collect()
+}
+
+fn names(config: &Config, args: &NamesArgs) -> anyhow::Result<ExitCode> {
     let mut corpora: Vec<Example> = Vec::new();
     for file in TRAINING_FILES {
         corpora.extend(corpus::read(&args.data.join(file))?);

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// An id that is not of the form its type asks for.
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +19,11 @@ pub struct IdError {
 macro_rules! uuid_id {
     ($($(#[$doc:meta])* $name:ident: $what:literal;)*) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(
+            Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+        )]
         #[serde(try_from = "String", into = "String")]
+        #[schema(value_type = String, format = "uuid")]
         pub struct $name(String);
 
         impl $name {
@@ -96,8 +100,10 @@ uuid_id! {
     UserId: "a user id";
     /// An API key (its id, never the key).
     KeyId: "an API key id";
-    /// A row of the audit log.
-    EventId: "an audit event id";
+    /// A row of the audit log, or an event for those who listen.
+    EventId: "an event id";
+    /// An endpoint that events are posted to.
+    EndpointId: "a webhook id";
 }
 
 /// A person outside: the keyed hash of channel kind and normalised address, 32 hex digits. Being

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ids::{MessageId, Micros};
 
@@ -26,6 +27,8 @@ pub enum ChannelKind {
     Webhook,
     /// The local test channel.
     Sandbox,
+    /// An inbox of Chatwoot, whatever its own channels are.
+    Chatwoot,
 }
 
 impl ChannelKind {
@@ -39,6 +42,7 @@ impl ChannelKind {
             Self::Chat => "chat",
             Self::Webhook => "webhook",
             Self::Sandbox => "sandbox",
+            Self::Chatwoot => "chatwoot",
         }
     }
 
@@ -74,11 +78,12 @@ impl std::str::FromStr for ChannelKind {
             "chat" => Self::Chat,
             "webhook" => Self::Webhook,
             "sandbox" => Self::Sandbox,
+            "chatwoot" => Self::Chatwoot,
             _ => {
                 return Err(UnknownName {
                     what: "a channel kind",
                     value: s.chars().take(40).collect(),
-                    expected: "email, sms, whatsapp, messenger, chat, webhook or sandbox",
+                    expected: "email, sms, whatsapp, messenger, chat, webhook, sandbox or chatwoot",
                 });
             }
         })
@@ -98,7 +103,7 @@ pub struct UnknownName {
 }
 
 /// From the customer, or a reply that went out through somebody else's hands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// From outside.
@@ -119,10 +124,11 @@ impl Direction {
 }
 
 /// A correspondent: address as the channel gave it, and a display name. Debug shows neither.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Party {
     /// E-mail address, phone number or handle.
+    #[schema(max_length = 998)]
     pub address: String,
     /// Display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,7 +159,7 @@ pub fn is_nobody(address: &str) -> bool {
 
 /// The body of `POST /v1/messages` and of the generic webhook's `data`: a message, or a raw
 /// MIME message in base64.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewMessage {
     /// The channel's slug. The webhook takes it from its path.
@@ -162,18 +168,22 @@ pub struct NewMessage {
     /// The channel's own id of this message; what duplicates are found by. With `eml_b64` it may
     /// be left out (the Message-ID is taken, or one is derived from the content).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 998)]
     pub external_id: Option<String>,
     /// The sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Party>,
     /// The recipients.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 200)]
     pub to: Vec<Party>,
     /// Copies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 200)]
     pub cc: Vec<Party>,
     /// The platform's own id of the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 998)]
     pub thread: Option<String>,
     /// External ids of the messages that this one answers, newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

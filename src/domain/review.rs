@@ -2,12 +2,14 @@
 //! table below is the whole truth about what may follow what.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::message::UnknownName;
 
 /// Where a review stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ReviewState)]
 pub enum State {
     /// The knowledge base has no answer: a person writes it or rejects.
     NoMatch,

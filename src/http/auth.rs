@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 
 use super::App;
+use super::limits::{Meter, Refused};
 use super::problem::Problem;
 use crate::domain::audit::Actor;
 use crate::domain::ids::TenantId;
@@ -17,12 +18,33 @@ use crate::store::user::{self, User};
 
 /// A program with an API key.
 #[derive(Debug, Clone)]
-pub struct Caller(pub Key);
+pub struct Caller(pub Key, Meter);
 
 impl Caller {
     /// Whose data.
     pub fn tenant(&self) -> &TenantId {
         &self.0.tenant
+    }
+
+    /// What its request has cost.
+    pub(super) fn meter(&self) -> &Meter {
+        &self.1
+    }
+
+    /// Charges what a request with several items costs besides the one unit that every request costs.
+    ///
+    /// # Errors
+    /// 429 when the key's rate or quota doesn't allow it.
+    pub(super) async fn charge_items(&self, app: &App, items: usize) -> Result<(), Refused> {
+        self.1.charge(app, &self.0, (items.saturating_sub(1), items)).await
+    }
+
+    /// Charges one unit more.
+    ///
+    /// # Errors
+    /// 429 when the key's rate or quota doesn't allow it.
+    pub(super) async fn charge_one(&self, app: &App) -> Result<(), Refused> {
+        self.1.charge(app, &self.0, (1, 1)).await
     }
 
     /// For the audit log.
@@ -73,25 +95,37 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
 }
 
+/// The caller whose key the headers hold.
+///
+/// # Errors
+/// 401 without a key that stands.
+pub(super) async fn caller(headers: &HeaderMap, app: &App) -> Result<Caller, Problem> {
+    let refused = |why: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", why);
+    let Some(text) = bearer(headers) else {
+        return Err(refused("send `Authorization: Bearer <API key>`"));
+    };
+    // A mistyped key is told from a wrong one without asking the database.
+    if !key::well_formed(text) {
+        return Err(refused("this is not an API key: its checksum is wrong"));
+    }
+    let now = app.store.host.now();
+    let mut c = app.store.db.read().await?;
+    let Some(found) = key::find(&mut c, text, now).await? else {
+        return Err(refused("this API key is unknown, revoked or expired"));
+    };
+    app.key_used(&found, now);
+    Ok(Caller(found, Meter::default()))
+}
+
 impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let refused = |why: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", why);
-        let Some(text) = bearer(&parts.headers) else {
-            return Err(refused("send `Authorization: Bearer <API key>`"));
-        };
-        // A mistyped key is told from a wrong one without asking the database.
-        if !key::well_formed(text) {
-            return Err(refused("this is not an API key: its checksum is wrong"));
+        match parts.extensions.get::<Self>() {
+            // The layer over the API has looked it up.
+            Some(known) => Ok(known.clone()),
+            None => caller(&parts.headers, app).await,
         }
-        let now = app.store.host.now();
-        let mut c = app.store.db.read().await?;
-        let Some(found) = key::find(&mut c, text, now).await? else {
-            return Err(refused("this API key is unknown, revoked or expired"));
-        };
-        app.key_used(&found, now);
-        Ok(Self(found))
     }
 }
 

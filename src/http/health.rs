@@ -37,6 +37,7 @@ pub async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
          # TYPE countersign_body_budget_free_mib gauge\n\
          countersign_body_budget_free_mib {bytes}\n"
     ));
+    text.push_str(&app.classifier.figures().text(app.classifier.depth()));
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     Ok((StatusCode::OK, kind, text).into_response())
 }

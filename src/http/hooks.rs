@@ -12,11 +12,12 @@ use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::messages::{edit_in, switched_on, take};
+use super::messages::{Taken, edit_in, switched_on, take};
 use super::problem::Problem;
-use super::{App, read_json};
+use super::{App, chatwoot, read_json};
 use crate::adapters::standard_webhooks::{self as signatures, BadSignature, OURS, Presented};
 use crate::domain::audit::Actor;
 use crate::domain::ids::{Micros, Slug, TenantId};
@@ -26,27 +27,83 @@ use crate::store::channel::{self, Channel};
 use crate::store::hook::{self, Delivery, Seen};
 use crate::store::{message, tenant as tenants};
 
-/// The payload: `{type, timestamp, data}`.
-#[derive(Deserialize)]
+/// A delivery.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = WebhookPayload)]
 struct Payload {
+    /// `message.created`, `message.edited`, `message.deleted` or `reply.sent`.
     #[serde(rename = "type")]
     kind: String,
     /// When it happened, as the platform knows it: RFC 3339, or an epoch time as text or number.
+    #[schema(value_type = Option<Value>)]
     timestamp: Option<Value>,
+    /// Without `channel`.
     data: NewMessage,
 }
 
-/// Receives one delivery.
-pub async fn receive(
+/// Why a delivery that is signed is refused.
+const REFUSED: &str = "\
+unknown_type: `type` is none of the four
+external_id_missing: `external_id` is needed
+from_missing: `from.address` is needed
+empty: there is no text, html or subject
+bad_time: `sent_at` or `timestamp` is no time
+bad_base64: `eml_b64` is not base64
+id_too_long: an id or address is longer than 998 bytes
+too_many_recipients: `to` and `cc` together have more than 200
+not_editable: a mail can't be edited
+bad_message_id: the mail's Message-ID is empty or too long
+mail_too_large: the mail is larger than `ingest` allows
+mail_headers_too_large: its headers are larger than `ingest` allows
+mail_too_many_parts: it has too many parts
+mail_too_deep: its parts are nested too deeply
+mail_too_complex: it would take too long to read
+mail_without_header: it is no mail";
+
+/// All refusals look alike.
+pub(super) fn unauthorized(e: BadSignature) -> Response {
+    tracing::info!(reason = %e, "webhook refused");
+    let why = "no such channel, or the signature doesn't stand";
+    Problem::new(StatusCode::UNAUTHORIZED, "bad_signature", why).into_response()
+}
+
+/// Takes a webhook in
+///
+/// Signed as Standard Webhooks with the channel's secret, over `id.timestamp.body`. For the default
+/// tenant `channel` is the channel's name, for others `tenant.channel`.
+#[utoipa::path(
+    post,
+    path = "/hooks/{channel}",
+    operation_id = "receive_webhook",
+    tag = "Webhooks in",
+    params(
+        ("channel" = String, Path, description = "The channel."),
+        ("webhook-id" = String, Header, description = "The delivery's id, the same when it is sent again."),
+        ("webhook-timestamp" = i64, Header, description = "Epoch seconds, at most 300 s off."),
+        ("webhook-signature" = String, Header, description = "`v1,` and the base64 of HMAC-SHA-256; several are separated by spaces."),
+    ),
+    request_body(content = Payload, example = json!({"type": "message.created", "data": {
+        "external_id": "m-1", "thread": "t-1", "from": {"address": "robin@example.com"},
+        "text": "How long do I have to return an item?"}})),
+    responses(
+        (status = 202, description = "Taken; `result` is `received` or the delivery's type.", body = Taken),
+        (status = 200, description = "Known already; `result` is `duplicate`, the delivery's type or `outdated`.", body = Taken),
+        (status = 401, description = "bad_signature: there is no such channel, or the signature, its time or a header is wrong"),
+        (status = 404, description = "not_found: there is no message of this `external_id` to edit or delete"),
+        (status = 409, description = "message_conflict: this `external_id` was delivered before with another body\nwebhook_conflict: this `webhook-id` was delivered before with another body\nchannel_disabled: the channel is switched off"),
+        (status = 410, description = "erased: the data of this person has been erased"),
+        (status = 422, description = REFUSED),
+        (status = 429, description = "busy: too many messages wait to be stored"),
+    ),
+)]
+pub(super) async fn receive(
     State(app): State<App>,
     Path(path): Path<String>,
     request: Request,
 ) -> Result<Response, Response> {
-    let unauthorized = |e: BadSignature| {
-        tracing::info!(reason = %e, "webhook refused");
-        let why = "no such channel, or the signature doesn't stand";
-        Problem::new(StatusCode::UNAUTHORIZED, "bad_signature", why).into_response()
-    };
+    if request.headers().contains_key(chatwoot::SIGNATURE) {
+        return chatwoot::receive(&app, &path, request).await;
+    }
     let headers = request.headers().clone();
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let id = text("webhook-id");
@@ -119,7 +176,14 @@ impl Doors {
     }
 }
 
-async fn find(app: &App, path: &str) -> Result<Option<(TenantId, Arc<Channel>)>, Problem> {
+/// Whose channel a path names; none if there is none.
+///
+/// # Errors
+/// Store errors.
+pub(super) async fn find(
+    app: &App,
+    path: &str,
+) -> Result<Option<(TenantId, Arc<Channel>)>, Problem> {
     let now = app.store.host.now();
     if let Some(known) = app.doors.get(path, now) {
         return Ok(Some(known));
@@ -181,7 +245,7 @@ async fn change(
     };
     tx.commit().await?;
     app.wake.notify_one();
-    Ok((status, Json(json!({"id": row.id, "result": result}))).into_response())
+    Ok((status, Json(Taken { id: row.id, result: result.to_owned() })).into_response())
 }
 
 /// When a change happened: what the platform says, or now. A clock that is far ahead of ours must not

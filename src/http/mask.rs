@@ -7,8 +7,9 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::auth::Caller;
 use super::problem::Problem;
@@ -20,19 +21,25 @@ use crate::pipeline::blocking;
 /// Most items of one request.
 const MAX_ITEMS: usize = 256;
 
-/// The body: one item, or several under `items`, with settings for all of them.
-#[derive(Deserialize)]
+/// What to mask: one of `text`, `json` and `items`, with settings for all of it.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MaskRequest)]
 struct Ask {
+    /// Comes back with the answer.
     id: Option<Value>,
     text: Option<String>,
+    /// Any document; its strings and numbers are masked, its keys stay.
     json: Option<Value>,
+    /// ISO 639-1 code.
     language: Option<String>,
+    #[schema(value_type = Option<Vec<Item>>, max_items = 256)]
     items: Option<Vec<Value>>,
     /// Types to look for.
     entities: Option<BTreeSet<Entity>>,
     /// Finds below this score are left alone; has no effect below the configured minimum.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 1)]
     min_score: f32,
     /// Operators by type, `*` for all others, over the configured ones.
     #[serde(default)]
@@ -45,10 +52,12 @@ struct Ask {
     explain: bool,
 }
 
-/// One text or document.
-#[derive(Deserialize)]
+/// One of `text` and `json`.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MaskItem)]
 struct Item {
+    /// Comes back with the answer.
     id: Option<Value>,
     text: Option<String>,
     json: Option<Value>,
@@ -58,12 +67,115 @@ struct Item {
     thread: Option<String>,
 }
 
-/// Answers.
-pub async fn mask(
+/// What was masked, and where. `start` and `end` are code points of the text that was given,
+/// `masked_start` and `masked_end` of the masked one.
+#[derive(Serialize, ToSchema)]
+struct MaskedSpan {
+    /// The type, such as `EMAIL_ADDRESS`.
+    #[serde(rename = "type")]
+    kind: Entity,
+    start: usize,
+    end: usize,
+    /// How sure the recognizer is, 0 to 1.
+    score: f64,
+    recognizer: String,
+    /// What stands there now.
+    placeholder: String,
+    masked_start: usize,
+    masked_end: usize,
+    /// The value, if `values` was set.
+    #[schema(nullable = false)]
+    text: Option<String>,
+    /// Before context was looked at, if `explain` was set.
+    #[schema(nullable = false)]
+    base_score: Option<f64>,
+    /// The words nearby that raised the score, if `explain` was set.
+    context: Option<Value>,
+    /// What checked the value, if `explain` was set.
+    validator: Option<Value>,
+    /// A JSON pointer (RFC 6901) to the string or number, in documents.
+    #[schema(nullable = false)]
+    path: Option<String>,
+    /// Set where a number of a document was replaced by a string.
+    #[schema(nullable = false)]
+    number: Option<bool>,
+}
+
+/// A masked text or document.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Masked {
+    /// As it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Value>,
+    /// The text, or the document in its shape.
+    masked: Value,
+    #[schema(value_type = Vec<MaskedSpan>)]
+    spans: Vec<Value>,
+}
+
+/// Why an item was not masked.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MaskError)]
+pub(super) struct ItemError {
+    /// `bad_item` or `not_masked`.
+    code: &'static str,
+    /// For people.
+    detail: String,
+}
+
+/// An item that was not masked.
+#[derive(Serialize, ToSchema)]
+pub(super) struct BadItem {
+    /// Its place, from 0.
+    index: usize,
+    /// As it was given.
+    #[schema(required)]
+    id: Option<Value>,
+    error: ItemError,
+}
+
+/// An item's answer.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum MaskedItem {
+    Masked(Masked),
+    Bad(BadItem),
+}
+
+/// The answer to `items`, in their order.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MaskedItems {
+    items: Vec<MaskedItem>,
+}
+
+/// The answer: one, or one for each item.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum MaskAnswer {
+    One(Masked),
+    Many(MaskedItems),
+}
+
+/// Masks personal data
+///
+/// Nothing is stored. A bad item has an `error`; the others are answered.
+#[utoipa::path(
+    post,
+    path = "/mask",
+    operation_id = "mask",
+    tag = "Masking",
+    security(("key" = ["mask"])),
+    request_body(content = Ask, example = json!({"text": "I am Anna, anna@example.com", "language": "en"})),
+    responses(
+        (status = 200, description = "The masked text, document or items.", body = MaskAnswer),
+        (status = 422, description = "bad_options: a setting makes no sense, or there is not exactly one of `text`, `json` and `items`\nbad_item: the document is nested too deeply, or holds a number that can't be kept\nnot_masked: masking failed"),
+    ),
+)]
+pub(super) async fn mask(
     State(app): State<App>,
     caller: Caller,
     body: Bytes,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<MaskAnswer>, Problem> {
     caller.need("mask")?;
     let mut ask: Ask = read_json(&body)?;
     let single = Item {
@@ -89,6 +201,7 @@ pub async fn mask(
     if ask.items.is_some() == (single.text.is_some() || single.json.is_some()) {
         return Err(bad("expected `text`, `json` or `items`".to_owned()));
     }
+    caller.charge_items(&app, ask.items.as_ref().map_or(1, Vec::len)).await?;
     // Names cost an encoder pass a text.
     Ok(Json(blocking(|| answer(&ask, &single, &by, &operators))?))
 }
@@ -98,7 +211,7 @@ fn answer(
     single: &Item,
     by: &Anonymiser,
     operators: &Operators,
-) -> Result<Value, Problem> {
+) -> Result<MaskAnswer, Problem> {
     let mut threads: HashMap<String, Conversation> = HashMap::new();
     let mut one = |item: &Item| {
         let mut own = Conversation::default();
@@ -109,27 +222,28 @@ fn answer(
         masked(ask, item, by, operators, talk)
     };
     let Some(items) = &ask.items else {
-        return one(single).map(Value::Object).map_err(|(code, detail)| {
+        return one(single).map(MaskAnswer::One).map_err(|(code, detail)| {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
         });
     };
     // One bad item doesn't spoil the others.
-    let rows: Vec<Value> = items
+    let rows = items
         .iter()
         .enumerate()
         .map(|(index, value)| {
             let read = Item::deserialize(value)
                 .map_err(|_| ("bad_item", "expected an object with `text` or `json`".to_owned()));
             match read.and_then(|item| one(&item)) {
-                Ok(row) => Value::Object(row),
-                Err((code, detail)) => {
-                    let id = value.get("id");
-                    json!({"index": index, "id": id, "error": {"code": code, "detail": detail}})
-                }
+                Ok(row) => MaskedItem::Masked(row),
+                Err((code, detail)) => MaskedItem::Bad(BadItem {
+                    index,
+                    id: value.get("id").cloned(),
+                    error: ItemError { code, detail },
+                }),
             }
         })
         .collect();
-    Ok(json!({"items": rows}))
+    Ok(MaskAnswer::Many(MaskedItems { items: rows }))
 }
 
 type Fault = (&'static str, String);
@@ -140,7 +254,7 @@ fn masked(
     by: &Anonymiser,
     operators: &Operators,
     talk: &mut Conversation,
-) -> Result<Map<String, Value>, Fault> {
+) -> Result<Masked, Fault> {
     let options = Options {
         language: item.language.as_deref(),
         entities: ask.entities.as_ref(),
@@ -161,11 +275,5 @@ fn masked(
         }
         _ => return Err(("bad_item", "expected either `text` or `json`".to_owned())),
     };
-    let mut row = Map::new();
-    if let Some(id) = &item.id {
-        row.insert("id".to_owned(), id.clone());
-    }
-    row.insert("masked".to_owned(), text);
-    row.insert("spans".to_owned(), Value::Array(spans));
-    Ok(row)
+    Ok(Masked { id: item.id.clone(), masked: text, spans })
 }

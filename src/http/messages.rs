@@ -5,16 +5,18 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
 use sqlx::AnyConnection;
+use utoipa::ToSchema;
 
 use super::auth::Caller;
 use super::problem::Problem;
 use super::{App, id, read_json};
 use crate::domain::audit::Actor;
-use crate::domain::ids::{MessageId, Slug, TenantId};
+use crate::domain::ids::{ChannelId, MessageId, Slug, TenantId, ThreadId};
 use crate::domain::masking::{MaskedText, Numbering};
-use crate::domain::message::{NewMessage, Raw};
+use crate::domain::message::{Direction, NewMessage, Raw};
+use crate::domain::triage::Analysis;
 use crate::intake::{Accepted, Request};
 use crate::pipeline::{threads, understand};
 use crate::receive;
@@ -23,8 +25,122 @@ use crate::store::hook::{self, Delivery};
 use crate::store::message::{self, Message, Receipt};
 use crate::store::{self, Store, Tx, tenant as tenants};
 
-/// `POST /v1/messages`.
-pub async fn create(
+/// What came of a message.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Taken {
+    pub(super) id: MessageId,
+    /// `received` for a new one, `duplicate` for one that was there, `edited`; for webhooks also the
+    /// delivery's type, or `outdated` when a later change had been applied already.
+    pub(super) result: String,
+}
+
+/// An attachment, described.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AttachmentView {
+    /// Its media type.
+    #[serde(rename = "type")]
+    content_type: String,
+    /// In bytes.
+    size: u64,
+    /// The same for the same content; keyed, so it is no plain hash.
+    hash: String,
+    /// Whether the policy allows it.
+    allowed: bool,
+    /// Why not.
+    #[schema(required)]
+    reason: Option<String>,
+}
+
+/// A message; its texts are masked.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Message)]
+pub(super) struct MessageView {
+    id: MessageId,
+    channel: ChannelId,
+    /// Its conversation, once it has one.
+    #[schema(required)]
+    thread: Option<ThreadId>,
+    /// The message that it answers.
+    #[schema(required)]
+    parent: Option<MessageId>,
+    direction: Direction,
+    /// `received`, `understood`, `filed` (not answered) or `deleted`.
+    #[schema(pattern = "^(received|understood|filed|deleted|unsent)$")]
+    state: String,
+    /// Counts edits, from 1.
+    #[schema(minimum = 1)]
+    revision: i64,
+    #[schema(format = DateTime)]
+    received_at: String,
+    /// When it says it was sent.
+    #[schema(required, format = DateTime)]
+    sent_at: Option<String>,
+    #[schema(required)]
+    sender: Option<String>,
+    #[schema(required)]
+    subject: Option<String>,
+    /// What the customer wrote, without quoted history and signature.
+    #[schema(required)]
+    text: Option<String>,
+    /// What it quotes.
+    #[schema(required)]
+    quoted: Option<String>,
+    #[schema(required)]
+    signature: Option<String>,
+    /// The kind of automatic message it is.
+    #[schema(required)]
+    auto: Option<String>,
+    /// What was odd about it, in words.
+    oddities: Vec<String>,
+    attachments: Vec<AttachmentView>,
+    /// Once it has been read.
+    #[schema(required)]
+    analysis: Option<Analysis>,
+}
+
+/// Why a body of [`NewMessage`] is refused.
+const REFUSED: &str = "\
+unknown_channel: there is no channel of this name
+external_id_missing: `external_id` is needed
+from_missing: `from.address` is needed
+empty: there is no text, html or subject
+bad_time: `sent_at` is no time
+bad_base64: `eml_b64` is not base64
+id_too_long: an id or address is longer than 998 bytes
+too_many_recipients: `to` and `cc` together have more than 200
+bad_message_id: the mail's Message-ID is empty or too long
+mail_too_large: the mail is larger than `ingest` allows
+mail_headers_too_large: its headers are larger than `ingest` allows
+mail_too_many_parts: it has too many parts
+mail_too_deep: its parts are nested too deeply
+mail_too_complex: it would take too long to read
+mail_without_header: it is no mail";
+
+/// Takes a message in
+///
+/// The answer comes after the commit. Needed are `channel`, `external_id`, `from.address` and one of
+/// `text`, `html`, `subject`; or `channel` and `eml_b64`, a whole mail.
+#[utoipa::path(
+    post,
+    path = "/messages",
+    operation_id = "create_message",
+    tag = "Messages",
+    security(("key" = ["ingest"])),
+    request_body(content = NewMessage, example = json!({
+        "channel": "chat", "external_id": "m-1", "thread": "t-1",
+        "from": {"address": "robin@example.com", "name": "Robin"},
+        "text": "How long do I have to return an item?"})),
+    responses(
+        (status = 202, description = "Stored; `result` is `received`.", body = Taken,
+            example = json!({"id": "0193f1b0-5b7e-7cc1-9d43-2f6f4c0a1e10", "result": "received"})),
+        (status = 200, description = "The same message was there before; `result` is `duplicate`.", body = Taken,
+            example = json!({"id": "0193f1b0-5b7e-7cc1-9d43-2f6f4c0a1e10", "result": "duplicate"})),
+        (status = 409, description = "message_conflict: this `external_id` was delivered before with another body; `id` is that message's\nchannel_disabled: the channel is switched off"),
+        (status = 422, description = REFUSED),
+        (status = 429, description = "busy: too many messages wait to be stored"),
+    ),
+)]
+pub(super) async fn create(
     State(app): State<App>,
     caller: Caller,
     body: Bytes,
@@ -106,15 +222,26 @@ pub async fn take(
 }
 
 fn answer(status: StatusCode, id: &MessageId, result: &str) -> Response {
-    (status, Json(json!({"id": id, "result": result}))).into_response()
+    (status, Json(Taken { id: id.clone(), result: result.to_owned() })).into_response()
 }
 
-/// `GET /v1/messages/{id}`.
-pub async fn show(
+/// Shows a message
+///
+/// Its masked text, attachments and analysis.
+#[utoipa::path(
+    get,
+    path = "/messages/{id}",
+    operation_id = "get_message",
+    tag = "Messages",
+    params(("id" = MessageId, Path, description = "The message.")),
+    security(("key" = ["read"])),
+    responses((status = 200, description = "The message.", body = MessageView)),
+)]
+pub(super) async fn show(
     State(app): State<App>,
     caller: Caller,
     Path(path): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<MessageView>, Problem> {
     caller.need("read")?;
     let mut c = app.store.db.read().await?;
     let m = message::get(&mut c, caller.tenant(), &id("message", &path)?).await?;
@@ -122,11 +249,29 @@ pub async fn show(
         Some(t) => threads::numbering(&mut c, caller.tenant(), t).await?,
         None => Numbering::new(),
     };
-    Ok(Json(view(&app.store, &mut c, caller.tenant(), &m, &numbering).await?))
+    Ok(Json(view(&app.store, &mut c, caller.tenant(), m, &numbering).await?))
 }
 
-/// `PATCH /v1/messages/{id}`: the platform reports that the customer edited it.
-pub async fn edit(
+/// Reports an edit
+///
+/// The customer edited the message: `text`, `html` and `subject` are taken, the rest stays as it was.
+#[utoipa::path(
+    patch,
+    path = "/messages/{id}",
+    operation_id = "edit_message",
+    tag = "Messages",
+    params(("id" = MessageId, Path, description = "The message.")),
+    security(("key" = ["ingest"])),
+    request_body(content = NewMessage, example = json!({"text": "How long do I have to return shoes?"})),
+    responses(
+        (status = 202, description = "Taken; `result` is `edited`.", body = Taken,
+            example = json!({"id": "0193f1b0-5b7e-7cc1-9d43-2f6f4c0a1e10", "result": "edited"})),
+        (status = 409, description = "channel_disabled: the channel is switched off"),
+        (status = 410, description = "erased: the data of this person has been erased"),
+        (status = 422, description = "not_editable: it is a mail, and a mail can't be edited after it was sent\nempty: nothing would be left of it"),
+    ),
+)]
+pub(super) async fn edit(
     State(app): State<App>,
     caller: Caller,
     Path(path): Path<String>,
@@ -185,8 +330,19 @@ fn receive_edited(m: NewMessage, app: &App) -> Result<NewMessage, Problem> {
     Ok(m)
 }
 
-/// `DELETE /v1/messages/{id}`: the platform reports that it was deleted.
-pub async fn remove(
+/// Reports a deletion
+///
+/// The customer deleted the message.
+#[utoipa::path(
+    delete,
+    path = "/messages/{id}",
+    operation_id = "delete_message",
+    tag = "Messages",
+    params(("id" = MessageId, Path, description = "The message.")),
+    security(("key" = ["ingest"])),
+    responses((status = 204, description = "Taken.")),
+)]
+pub(super) async fn remove(
     State(app): State<App>,
     caller: Caller,
     Path(path): Path<String>,
@@ -202,39 +358,45 @@ pub async fn remove(
 ///
 /// # Errors
 /// Store errors.
-pub async fn view(
+pub(super) async fn view(
     store: &Store,
     c: &mut AnyConnection,
     tenant: &TenantId,
-    m: &Message,
+    m: Message,
     numbering: &Numbering,
-) -> store::Result<Value> {
-    let text = |stored: &Option<String>| {
-        stored.clone().map(|s| MaskedText::from_store(s).render(numbering).into_string())
-    };
-    let files = message::attachments(store, c, tenant, m).await?;
+) -> store::Result<MessageView> {
+    let files = message::attachments(store, c, tenant, &m).await?;
     let analysis = message::analysis(c, tenant, &m.id).await?;
-    Ok(json!({
-        "id": m.id,
-        "channel": m.channel,
-        "thread": m.thread,
-        "parent": m.parent,
-        "direction": m.direction,
-        "state": m.state,
-        "revision": m.revision,
-        "received_at": m.received_at.rfc3339(),
-        "sent_at": m.sent_at.map(|t| t.rfc3339()),
-        "sender": text(&m.sender),
-        "subject": text(&m.subject_masked),
-        "text": text(&m.visible),
-        "quoted": text(&m.quoted),
-        "signature": text(&m.signature),
-        "auto": m.auto,
-        "oddities": m.oddities,
-        "attachments": files.iter().map(|f| json!({
-            "type": f.content_type, "size": f.size, "hash": f.hash,
-            "allowed": f.allowed, "reason": f.reason,
-        })).collect::<Vec<_>>(),
-        "analysis": analysis,
-    }))
+    let text = |stored: Option<String>| {
+        stored.map(|s| MaskedText::from_store(s).render(numbering).into_string())
+    };
+    Ok(MessageView {
+        id: m.id,
+        channel: m.channel,
+        thread: m.thread,
+        parent: m.parent,
+        direction: m.direction,
+        state: m.state,
+        revision: m.revision,
+        received_at: m.received_at.rfc3339(),
+        sent_at: m.sent_at.map(|t| t.rfc3339()),
+        sender: text(m.sender),
+        subject: text(m.subject_masked),
+        text: text(m.visible),
+        quoted: text(m.quoted),
+        signature: text(m.signature),
+        auto: m.auto,
+        oddities: m.oddities,
+        attachments: files
+            .into_iter()
+            .map(|f| AttachmentView {
+                content_type: f.content_type,
+                size: f.size,
+                hash: f.hash,
+                allowed: f.allowed,
+                reason: f.reason,
+            })
+            .collect(),
+        analysis,
+    })
 }

@@ -3,17 +3,24 @@
 
 pub mod auth;
 mod body;
+mod chatwoot;
+pub mod classify;
+pub mod events;
 pub mod health;
 pub mod hooks;
 pub mod idempotency;
 pub mod knowledge;
+pub mod labels;
+pub mod limits;
 mod mask;
 pub mod messages;
+pub mod openapi;
 pub mod page;
 pub mod problem;
 pub mod reviews;
 pub mod server;
 pub mod threads;
+pub mod webhooks;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,18 +28,22 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::domain::ids::{Micros, TenantId};
 use crate::intake::Intake;
 use crate::pipeline::Pipeline;
+use crate::pipeline::classify::Classifier;
 use crate::review::actions::Desk;
 use crate::store::Store;
 use crate::store::key::{self, Key};
@@ -53,6 +64,8 @@ pub struct App {
     pub desk: Desk,
     /// The steps (the encoder and the search are asked by the API too).
     pub pipeline: Arc<Pipeline>,
+    /// Classifies texts that aren't kept.
+    pub classifier: Classifier,
     /// The page's templates.
     pub pages: Arc<Pages>,
     /// The tenant that people log in to on the page.
@@ -65,8 +78,12 @@ pub struct App {
     pub logins: Arc<page::Logins>,
     /// Channels that deliveries came in on lately.
     pub doors: Arc<hooks::Doors>,
+    /// Streams of events that are open.
+    pub streams: Arc<events::Streams>,
     /// When each key was last noted as used.
     pub key_uses: Arc<Mutex<HashMap<String, Micros>>>,
+    /// What API keys may do.
+    pub key_limits: limits::Limits,
     /// Requests at once, and their bodies.
     pub limits: body::Limits,
 }
@@ -114,25 +131,44 @@ impl App {
     }
 }
 
+/// Routes of `/v1` whose writes may carry an `Idempotency-Key`.
+fn stored() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(messages::create))
+        .routes(routes!(messages::show, messages::edit, messages::remove))
+        .routes(routes!(labels::create))
+        .routes(routes!(threads::list))
+        .routes(routes!(threads::show))
+        .merge(reviews::routes())
+        .routes(routes!(knowledge::list, knowledge::create))
+        .routes(routes!(knowledge::search))
+        .routes(routes!(knowledge::show, knowledge::remove))
+}
+
+/// Routes of `/v1` that store no answer: there is nothing to replay.
+fn unstored() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(mask::mask))
+        .routes(routes!(classify::classify))
+        .routes(routes!(hooks::receive))
+        .routes(routes!(events::stream))
+        // A secret is shown once, so the answer isn't kept to be given again.
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::change, webhooks::remove))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::redeliver))
+        .routes(routes!(openapi::show))
+}
+
 /// The whole service as a router.
 pub fn router(app: App) -> Router {
     let limit = app.config.server.body_limit_mib * 1024 * 1024;
-    let v1 = Router::new()
-        .route("/messages", post(messages::create))
-        .route("/messages/{id}", get(messages::show).patch(messages::edit).delete(messages::remove))
-        .route("/threads", get(threads::list))
-        .route("/threads/{id}", get(threads::show))
-        .route("/reviews", get(reviews::list))
-        .route("/reviews/{id}", get(reviews::show))
-        .route("/reviews/{id}/evidence", get(reviews::evidence))
-        .route("/reviews/{id}/{action}", post(reviews::act))
-        .route("/knowledge", get(knowledge::list).post(knowledge::create))
-        .route("/knowledge/{id}", get(knowledge::show))
-        .route("/knowledge/{id}", delete(knowledge::remove))
-        .route_layer(middleware::from_fn_with_state(app.clone(), idempotency::layer))
-        // Nothing is stored, so there is nothing to replay.
-        .route("/mask", post(mask::mask))
-        .route("/hooks/{channel}", post(hooks::receive))
+    let stored =
+        stored().route_layer(middleware::from_fn_with_state(app.clone(), idempotency::layer));
+    let v1 = Router::from(stored)
+        .merge(Router::from(unstored()))
+        .layer(middleware::from_fn_with_state(app.clone(), limits::layer))
         .layer(middleware::from_fn(as_problems))
         .fallback(|| async { Problem::not_found("resource") })
         .method_not_allowed_fallback(|| async {
@@ -151,10 +187,16 @@ pub fn router(app: App) -> Router {
             .map_or("", axum::extract::MatchedPath::as_str);
         tracing::info_span!("request", method = %r.method(), path, request_id = id)
     });
+    let bound = || middleware::from_fn_with_state(app.clone(), bounded);
+    // Only the API, and outside of what may refuse, so that a browser can read the refusal.
+    let api = Router::new().nest("/v1", v1).layer(bound());
+    let api = match cors(&app.config.server) {
+        Some(cors) => api.layer(cors),
+        None => api,
+    };
     Router::new()
-        .nest("/v1", v1)
-        .merge(page::routes())
-        .layer(middleware::from_fn_with_state(app.clone(), bounded))
+        .merge(api)
+        .merge(page::routes().layer(bound()))
         // Whether the process lives must not depend on how busy it is.
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
@@ -176,6 +218,37 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
+/// Which pages of other origins may call the API with a key of theirs: the configured ones. Never with
+/// our cookies.
+fn cors(set: &config::Server) -> Option<CorsLayer> {
+    let origins: Vec<HeaderValue> =
+        set.cors_origins.iter().filter_map(|o| HeaderValue::from_str(o).ok()).collect();
+    if origins.is_empty() {
+        return None;
+    }
+    let named = HeaderName::from_static;
+    let layer = CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::ACCEPT,
+            named("idempotency-key"),
+            named("last-event-id"),
+            named("x-request-id"),
+        ])
+        .expose_headers([
+            header::RETRY_AFTER,
+            named("ratelimit"),
+            named("ratelimit-policy"),
+            named("idempotency-replayed"),
+            named("x-request-id"),
+        ])
+        .max_age(Duration::from_secs(600));
+    Some(layer)
+}
+
 /// Request ids are logged, so a caller's own is taken only if it is a UUID and can't be anything
 /// else.
 async fn own_request_id(mut request: Request, next: Next) -> Response {
@@ -195,7 +268,13 @@ async fn bounded(
     let Some(place) = app.limits.place() else {
         return Problem::from(body::Broke::NoPlace).into_response();
     };
-    let answer = next.run(request.map(|b| place.meter(b, &app.limits))).await;
+    // A stream's body is read a line at a time for as long as it comes; `classify` bounds it.
+    let streams = request.uri().path() == "/v1/classify" && classify::streams(&request);
+    let request = match streams {
+        true => request,
+        false => request.map(|b| place.meter(b, &app.limits)),
+    };
+    let answer = next.run(request).await;
     // A handler sees only that the body broke off; why is known here.
     match place.broke() {
         Some(why) => Problem::from(why).into_response(),

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::intake::IntakeError;
+use crate::pipeline::retrieve::SearchError;
 use crate::receive::Refusal;
 use crate::review::ReviewError;
 use crate::store;
@@ -51,6 +52,11 @@ impl Problem {
         self
     }
 
+    /// A member of its own, by name.
+    pub fn member(&self, key: &str) -> Option<&Value> {
+        self.extra.get(key)
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -65,6 +71,22 @@ impl Problem {
     pub fn code(&self) -> &'static str {
         self.code
     }
+}
+
+/// The form of a problem's body.
+pub(super) fn schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "Why a request was refused (RFC 9457). Some problems have more members.",
+        "required": ["type", "title", "status", "code", "detail"],
+        "properties": {
+            "type": {"type": "string", "description": "A URN that ends in the code."},
+            "title": {"type": "string", "description": "The status in words."},
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
+            "code": {"type": "string", "description": "Stable; what programs go by."},
+            "detail": {"type": "string", "description": "For people."},
+        },
+    })
 }
 
 impl IntoResponse for Problem {
@@ -134,6 +156,19 @@ impl From<store::Error> for Problem {
 impl From<sqlx::Error> for Problem {
     fn from(e: sqlx::Error) -> Self {
         store::Error::from(e).into()
+    }
+}
+
+impl From<SearchError> for Problem {
+    fn from(e: SearchError) -> Self {
+        match e {
+            SearchError::Store(e) => e.into(),
+            SearchError::Index(e) => {
+                tracing::error!(error = %e, "answered 500");
+                let why = "something went wrong on our side";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why)
+            }
+        }
     }
 }
 

@@ -93,9 +93,14 @@ pub async fn serve(
             inner.call(request)
         });
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        let abort = life.aborting().clone();
         life.spawn(async move {
-            if let Err(e) = connection.await {
-                tracing::debug!(error = %e, "connection ended");
+            tokio::select! {
+                ended = connection => if let Err(e) = ended {
+                    tracing::debug!(error = %e, "connection ended");
+                },
+                // Its client doesn't read what it asked for.
+                () = abort.cancelled() => {}
             }
             drop(place);
         });

@@ -68,7 +68,19 @@ impl Detector {
     /// The personal data in `text`, with the reasons: sorted, without overlaps, on character
     /// boundaries. Blocks for an encoder pass if names are looked for.
     pub fn explain(&self, text: &str, hints: &Hints<'_>) -> Vec<Finding> {
-        let names = self.names(text, hints);
+        self.explain_by(text, hints, None)
+    }
+
+    /// As [`explain`](Self::explain), with another way to the same encoder: one that has read the
+    /// text already, as [`Once`](crate::nlp::once::Once). An encoder that the names head doesn't
+    /// understand isn't asked.
+    pub fn explain_by(
+        &self,
+        text: &str,
+        hints: &Hints<'_>,
+        encoder: Option<&dyn Embed>,
+    ) -> Vec<Finding> {
+        let names = self.names(text, hints, encoder);
         if names.is_empty() {
             return self.masker.explain(text, hints);
         }
@@ -76,7 +88,7 @@ impl Detector {
         self.masker.explain(text, &Hints { extra: &extra, ..*hints })
     }
 
-    fn names(&self, text: &str, hints: &Hints<'_>) -> Vec<Span> {
+    fn names(&self, text: &str, hints: &Hints<'_>, encoder: Option<&dyn Embed>) -> Vec<Span> {
         let wanted = |e: &Entity| hints.entities.is_none_or(|only| only.contains(e));
         let Some(names) = self.names.as_ref().filter(|_| Entity::NAMED.iter().any(wanted)) else {
             return Vec::new();
@@ -85,7 +97,8 @@ impl Detector {
         if !text.chars().any(char::is_alphabetic) {
             return Vec::new();
         }
-        match names.encoder.read(text) {
+        let own = &*names.encoder;
+        match encoder.filter(|e| e.id() == own.id()).unwrap_or(own).read(text) {
             Some(reading) => names.head.find(text, &reading, names.bias),
             None => Vec::new(),
         }
@@ -116,7 +129,7 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/all-MiniLM-L6-v2");
         let encoder = Encoder::load(&folder, Mode::Int8)
             .expect("the model is there after `make test` or `countersign models pull`");
-        let config = MaskerConfig { names: false, ..MaskerConfig::default() };
+        let config = MaskerConfig::default();
         let masker = Masker::new(config).unwrap();
         Detector::with_names(masker, NamesHead::shipped().unwrap(), Arc::new(encoder), DEFAULT_BIAS)
             .unwrap()

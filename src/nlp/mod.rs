@@ -2,14 +2,17 @@
 
 pub mod chunk;
 pub mod clean;
+pub mod cluster;
 pub mod detect;
 pub mod encoder;
 pub mod ground;
+mod half;
 pub mod heads;
 pub mod html;
 pub mod lexical;
 pub mod mask;
 pub mod names;
+pub mod once;
 pub mod quote;
 pub mod remembered;
 pub mod sentence;

@@ -19,6 +19,7 @@ use crate::domain::masking::{
 };
 use crate::domain::message::Party;
 use crate::nlp::detect::Detector;
+use crate::nlp::encoder::Embed;
 use crate::nlp::mask::{Hints, Masker};
 use crate::store::{self, Store, contact, thread, vault};
 
@@ -89,6 +90,7 @@ pub struct Mint<'a> {
     store: &'a Store,
     tenant: &'a TenantId,
     thread: &'a ThreadId,
+    encoder: Option<&'a dyn Embed>,
     seen: HashSet<String>,
     /// What the vault has to store, in order of first appearance.
     pub entries: Vec<vault::Entry>,
@@ -103,7 +105,12 @@ impl fmt::Debug for Mint<'_> {
 impl<'a> Mint<'a> {
     /// For one thread.
     pub fn new(store: &'a Store, tenant: &'a TenantId, thread: &'a ThreadId) -> Self {
-        Self { store, tenant, thread, seen: HashSet::new(), entries: Vec::new() }
+        Self { store, tenant, thread, encoder: None, seen: HashSet::new(), entries: Vec::new() }
+    }
+
+    /// Looks for names by the passes of this encoder, which others of the message's readers share.
+    pub fn reading_by(self, encoder: &'a dyn Embed) -> Self {
+        Self { encoder: Some(encoder), ..self }
     }
 
     fn id(&mut self, entity: &Entity, normalised: &str, surface: &str) -> VaultId {
@@ -138,14 +145,15 @@ impl Masking {
         self.detector.masker()
     }
 
-    fn spans(&self, text: &str, known: &[&str]) -> Vec<Span> {
-        let found = self.detector.explain(text, &Hints { known, ..Hints::default() });
+    fn spans(&self, text: &str, known: &[&str], encoder: Option<&dyn Embed>) -> Vec<Span> {
+        let hints = Hints { known, ..Hints::default() };
+        let found = self.detector.explain_by(text, &hints, encoder);
         let masked = |s: &Span| self.operators.of(&s.entity) != Operator::Keep;
         found.into_iter().map(|f| f.span).filter(masked).collect()
     }
 
     fn spans_not_in(&self, text: &str, known: &[&str], public: &[String]) -> Vec<Span> {
-        let mut spans = self.spans(text, known);
+        let mut spans = self.spans(text, known, None);
         spans.retain(|s| {
             let surface = text.get(s.start..s.end).unwrap_or_default();
             // A participant's name is theirs even when an article holds the same word, and so is
@@ -168,10 +176,10 @@ impl Masking {
         most: usize,
     ) -> (Masked, Extent) {
         if text.len() <= most {
-            return (self.apply(mint, text, &self.spans(text, known)), Extent::Whole);
+            return (self.apply(mint, text, &self.spans(text, known, mint.encoder)), Extent::Whole);
         }
         let seen = &text[..text.floor_char_boundary(most.saturating_add(LOOK_AHEAD))];
-        let mut spans = self.spans(seen, known);
+        let mut spans = self.spans(seen, known, mint.encoder);
         let border = border(seen, most);
         let across = spans.iter().find(|s| s.start < border && border < s.end);
         let end = across.map_or(border, |s| s.start);
@@ -249,7 +257,7 @@ impl Masking {
     /// are the names of the thread's participants.
     pub fn mask_note(&self, text: &str, known: &[String]) -> String {
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let spans = self.spans(text, &known);
+        let spans = self.spans(text, &known, None);
         MaskedText::apply(text, &spans, &|e, s| self.masker().normalise(e, s), &mut |_, _, _| {
             VaultId::from_u64(0)
         })

@@ -7,16 +7,21 @@
 //! | answer | 8 retrieve, 9 draft, 10 ground, 11 review | [`retrieve`], [`answer`] |
 //! | send | 12 send | [`send`] |
 //! | reembed | 7 again, after a change of the encoder | [`reembed`] |
+//! | deliver | tells those who listen | [`events`] |
+//! | report | tells an inbox platform | [`report`] |
 //!
 //! Each job works without a transaction open, then commits its result, the next job's row, the
 //! audit row and its own completion in one transaction that is fenced by the claim's token.
 
 pub mod anonymise;
 pub mod answer;
+pub mod classify;
+pub mod events;
 pub mod masking;
 pub mod normalise;
 pub mod prompt;
 pub mod reembed;
+pub mod report;
 pub mod retrieve;
 pub mod send;
 pub mod threads;
@@ -32,6 +37,8 @@ use crate::domain::audit::Actor;
 use crate::domain::ids::TenantId;
 use crate::nlp::encoder::Embed;
 use crate::nlp::heads::Triage;
+use crate::ports::platform::Platform;
+use crate::ports::poster::Poster;
 use crate::review::supersede;
 use crate::store::job::{self, Claim, Kind};
 use crate::store::{self, Store, audit, tenant};
@@ -108,6 +115,10 @@ pub struct Pipeline {
     pub drafter: answer::Drafter,
     /// Sends.
     pub senders: send::Senders,
+    /// Posts events.
+    pub poster: Arc<dyn Poster>,
+    /// Tells inbox platforms.
+    pub platform: Arc<dyn Platform>,
 }
 
 impl std::fmt::Debug for Pipeline {
@@ -127,6 +138,8 @@ impl Pipeline {
             Kind::Answer => answer::run(self, job).await,
             Kind::Send => send::run(self, job).await,
             Kind::Reembed => reembed::run(self, job).await,
+            Kind::Deliver => events::deliver(self, job).await,
+            Kind::Report => report::run(self, job).await,
         }
     }
 }
@@ -172,8 +185,9 @@ pub async fn bury(store: &Store, job: &Claim, why: &str) -> store::Result<()> {
         Kind::Understand => understand::give_up(store, &mut tx, job).await?,
         Kind::Answer => answer::give_up(store, &mut tx, job).await?,
         Kind::Send => send::give_up(store, &mut tx, job, why).await?,
-        // Its chunks stay unfound, as `doctor` says; nobody waits for it.
-        Kind::Reembed => {}
+        // Its chunks stay unfound, as `doctor` says; nobody waits for it. What waits for an endpoint
+        // gets another job with the next event; what a platform was not told, the page shows.
+        Kind::Reembed | Kind::Deliver | Kind::Report => {}
     }
     let detail = json!({"kind": job.kind.as_str(), "ref": job.ref_id, "attempts": job.attempt});
     let object = format!("job:{}", job.id);

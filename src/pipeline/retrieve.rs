@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
+use super::{Pipeline, anonymise, blocking};
 use crate::domain::ids::{ArticleId, TenantId};
 use crate::domain::masking::{MaskedText, PublicText};
 use crate::ports::{
-    Change, ChangeOp, ChunkKind, Hit, IndexError, IndexText, IndexedChunk, Query, VectorIndex,
+    Change, ChangeOp, ChunkKind, Hit, IndexError, IndexText, IndexedChunk, Query, SearchMode,
+    VectorIndex,
 };
 use crate::store::{self, Store, article, chunk};
 
@@ -116,6 +118,36 @@ impl Search {
         }
         Ok(found)
     }
+}
+
+/// Published passages for a question that somebody asks outside any conversation, best first. Personal
+/// data in it is masked: an index may be another machine.
+///
+/// # Errors
+/// [`SearchError`].
+pub async fn ask(
+    p: &Pipeline,
+    tenant: &TenantId,
+    question: &str,
+    k: usize,
+) -> Result<Vec<Found>, SearchError> {
+    let by = p.masking.of(tenant).anonymiser(p.store.keys.operator_key(tenant));
+    let masked = blocking(|| {
+        by.text(question, &anonymise::Options::default(), &mut anonymise::Conversation::default())
+    });
+    // What can't be masked isn't looked for.
+    let Ok(masked) = masked else { return Ok(Vec::new()) };
+    let text = PublicText::new(masked.text);
+    let embedding = blocking(|| p.encoder.embed(&[text.as_str()])).pop();
+    let query = Query {
+        embedding: embedding.map(|e| e.embedding).unwrap_or_default(),
+        text: IndexText::from(&text),
+        k,
+        mode: SearchMode::Hybrid,
+        kinds: vec![ChunkKind::Article],
+        except_source: None,
+    };
+    p.search.passages(&p.store, tenant, &query).await
 }
 
 async fn change(

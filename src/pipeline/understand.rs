@@ -28,7 +28,9 @@ use crate::domain::message::{Direction, Incoming, SAME_ID_MARK, is_nobody};
 use crate::domain::triage::Analysis;
 use crate::failpoint;
 use crate::nlp::chunk;
+use crate::nlp::encoder::Embed;
 use crate::nlp::heads::Input;
+use crate::nlp::once::Once;
 use crate::store::channel::{self, Channel};
 use crate::store::chunk::NewChunk;
 use crate::store::job::{self, Claim};
@@ -101,12 +103,15 @@ pub async fn run(p: &Pipeline, job: &Claim) -> Result<(), StepError> {
         (place, thread_id, known)
     };
 
+    // Names, heads and vectors share a pass where they read the same text.
+    let once = Once::new(&*p.encoder);
     let stage = std::time::Instant::now();
-    let parts = blocking(|| mask(p, &job.tenant, &thread_id, &letter, &known));
+    let parts = blocking(|| mask(p, &once, &job.tenant, &thread_id, &letter, &known));
     let mask_us = micros(stage);
     let stage = std::time::Instant::now();
-    let read = blocking(|| read(p, &parts, incoming.direction));
+    let read = blocking(|| read(p, &once, &parts, incoming.direction));
     let read_us = micros(stage);
+    drop(once);
     tracing::info!(message = %id, normalise_us, mask_us, read_us, chunks = read.chunks.len(), "understood");
 
     let commit = Commit {
@@ -184,12 +189,13 @@ fn clues<'a>(
 
 fn mask(
     p: &Pipeline,
+    encoder: &dyn Embed,
     tenant: &TenantId,
     thread: &ThreadId,
     letter: &Letter,
     known: &[String],
 ) -> MaskedParts {
-    let mut mint = Mint::new(&p.store, tenant, thread);
+    let mut mint = Mint::new(&p.store, tenant, thread).reading_by(encoder);
     let masking = p.masking.of(tenant);
     let sender = match is_nobody(&letter.from.address) {
         true => MaskedText::default(),
@@ -217,7 +223,7 @@ fn mask(
     MaskedParts { subject, visible, quoted, signature, sender, entries: mint.entries, extent }
 }
 
-fn read(p: &Pipeline, parts: &MaskedParts, direction: Direction) -> Read {
+fn read(p: &Pipeline, encoder: &dyn Embed, parts: &MaskedParts, direction: Direction) -> Read {
     let stored = &parts.visible.text;
     let pieces = chunk::chunk(stored.as_stored(), &chunk::ChunkOptions::default());
     let texts: Vec<(usize, usize, String)> = pieces
@@ -225,19 +231,19 @@ fn read(p: &Pipeline, parts: &MaskedParts, direction: Direction) -> Read {
         .take(MAX_CHUNKS)
         .filter_map(|k| stored.slice(k.start..k.end).map(|s| (k.start, k.end, s.as_words())))
         .collect();
-    let words: Vec<&str> = texts.iter().map(|(.., w)| w.as_str()).collect();
-    let encoded = p.encoder.embed(&words);
     let analysis = (direction == Direction::In).then(|| {
         let subject = parts.subject.text.as_words();
         let text: String = stored.as_words().chars().take(READ_CHARS).collect();
         let input = Input {
             subject: (!subject.trim().is_empty()).then_some(subject.as_str()),
             text: &text,
-            history: &[],
+            ..Input::default()
         };
-        p.triage.read(&input, &*p.encoder)
+        p.triage.read(&input, encoder)
     });
     let analysis = analysis.flatten();
+    let words: Vec<&str> = texts.iter().map(|(.., w)| w.as_str()).collect();
+    let encoded = encoder.embed(&words);
     let chunks = texts
         .into_iter()
         .zip(encoded)

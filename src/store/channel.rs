@@ -1,5 +1,6 @@
 //! Channels: where messages come from and replies go to.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use super::sealing::TENANT_SUBJECT;
 use super::{Result, Store, parse, q};
 use crate::domain::ids::{ChannelId, Slug, TenantId};
 use crate::domain::message::{ChannelKind, UnknownName};
+use crate::ports::platform::Access;
 
 /// What sends a channel's replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,8 @@ pub enum AdapterKind {
     Sandbox,
     /// A signed POST to a URL.
     Webhook,
+    /// Chatwoot's API.
+    Chatwoot,
     /// Nothing: the channel only reads.
     None,
 }
@@ -28,6 +32,7 @@ impl AdapterKind {
         match self {
             Self::Sandbox => "sandbox",
             Self::Webhook => "webhook",
+            Self::Chatwoot => "chatwoot",
             Self::None => "none",
         }
     }
@@ -39,15 +44,37 @@ impl std::str::FromStr for AdapterKind {
         Ok(match s {
             "sandbox" => Self::Sandbox,
             "webhook" => Self::Webhook,
+            "chatwoot" => Self::Chatwoot,
             "none" => Self::None,
             _ => {
                 return Err(UnknownName {
                     what: "a channel adapter",
                     value: s.chars().take(40).collect(),
-                    expected: "sandbox, webhook or none",
+                    expected: "sandbox, webhook, chatwoot or none",
                 });
             }
         })
+    }
+}
+
+/// What we do in a Chatwoot account beside answering.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChatwootSettings {
+    /// The account's number.
+    pub account: i64,
+    /// Our findings (`intent:refund`, `spam:phishing`, `urgency:critical`) and the labels that stand
+    /// for them there. No other label is ever given or taken away.
+    pub labels: BTreeMap<String, String>,
+    /// Set the priority by urgency.
+    pub priority: bool,
+    /// Write drafts as private notes.
+    pub notes: bool,
+}
+
+impl Default for ChatwootSettings {
+    fn default() -> Self {
+        Self { account: 0, labels: BTreeMap::new(), priority: true, notes: true }
     }
 }
 
@@ -65,11 +92,14 @@ pub struct Settings {
     pub rate: f64,
     /// How many may go at once after a pause.
     pub burst: f64,
+    /// Of a channel of Chatwoot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chatwoot: Option<ChatwootSettings>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { sender: String::new(), url: None, rate: 5.0, burst: 20.0 }
+        Self { sender: String::new(), url: None, rate: 5.0, burst: 20.0, chatwoot: None }
     }
 }
 
@@ -90,6 +120,8 @@ pub struct Channel {
     pub secrets: Vec<String>,
     /// The secrets of what goes out, newest first; all sign. Empty on channels of earlier versions.
     pub outgoing: Vec<String>,
+    /// The token that acts on the platform (Chatwoot).
+    pub token: Option<String>,
     /// Whether it is switched off (by 410 of the endpoint, or by hand).
     pub disabled: bool,
 }
@@ -100,6 +132,16 @@ impl Channel {
     pub fn signing(&self) -> &[String] {
         if self.outgoing.is_empty() { &self.secrets } else { &self.outgoing }
     }
+
+    /// Where the platform's API is; none if the channel is of no platform or lacks something.
+    pub fn access(&self) -> Option<Access> {
+        let set = self.settings.chatwoot.as_ref()?;
+        Some(Access {
+            url: self.settings.url.clone()?,
+            account: set.account,
+            token: self.token.clone()?,
+        })
+    }
 }
 
 /// What a channel keeps sealed.
@@ -108,6 +150,8 @@ struct Sealed {
     incoming: Vec<String>,
     outgoing: Vec<String>,
     url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
 }
 
 /// As it is read: earlier versions sealed the list alone.
@@ -148,11 +192,12 @@ pub async fn put(
 ) -> Result<Channel> {
     let now = store.host.now();
     store.keys.ensure(c, tenant, &[TENANT_SUBJECT], now).await?;
-    let (id, outgoing) = match by_slug(store, c, tenant, slug).await? {
-        Some(old) => (old.id, old.outgoing),
-        None => (ChannelId::from_uuid(store.host.uuid()), Vec::new()),
+    let (id, outgoing, token) = match by_slug(store, c, tenant, slug).await? {
+        Some(old) => (old.id, old.outgoing, old.token),
+        None => (ChannelId::from_uuid(store.host.uuid()), Vec::new(), None),
     };
-    let sealed = seal(store, tenant, &id, secrets, &outgoing, settings)?;
+    let kept = Kept { incoming: secrets, outgoing: &outgoing, token: token.as_deref() };
+    let sealed = seal(store, tenant, &id, &kept, settings)?;
     q("insert into channel
          (tenant_id, id, slug, kind, adapter, config, secrets_sealed, created_at)
        values ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -172,18 +217,25 @@ pub async fn put(
     by_slug(store, c, tenant, slug).await?.ok_or(super::Error::NotFound("channel"))
 }
 
+/// What is to be sealed, the URL aside.
+struct Kept<'a> {
+    incoming: &'a [String],
+    outgoing: &'a [String],
+    token: Option<&'a str>,
+}
+
 fn seal(
     store: &Store,
     tenant: &TenantId,
     id: &ChannelId,
-    incoming: &[String],
-    outgoing: &[String],
+    kept: &Kept<'_>,
     settings: &Settings,
 ) -> Result<Vec<u8>> {
     let plain = serde_json::to_vec(&Sealed {
-        incoming: incoming.to_vec(),
-        outgoing: outgoing.to_vec(),
+        incoming: kept.incoming.to_vec(),
+        outgoing: kept.outgoing.to_vec(),
         url: settings.url.clone(),
+        token: kept.token.map(str::to_owned),
     })?;
     store.keys.seal(tenant, TENANT_SUBJECT, "channel.secrets", id.as_str(), &plain)
 }
@@ -199,7 +251,8 @@ pub(super) async fn rewrite(
     ch: &Channel,
 ) -> Result<()> {
     store.keys.ensure(c, tenant, &[TENANT_SUBJECT], store.host.now()).await?;
-    let sealed = seal(store, tenant, &ch.id, &ch.secrets, &ch.outgoing, &ch.settings)?;
+    let kept = Kept { incoming: &ch.secrets, outgoing: &ch.outgoing, token: ch.token.as_deref() };
+    let sealed = seal(store, tenant, &ch.id, &kept, &ch.settings)?;
     q("update channel set config = $3, secrets_sealed = $4 where tenant_id = $1 and id = $2")
         .bind(tenant.as_str().to_owned())
         .bind(ch.id.as_str().to_owned())
@@ -222,6 +275,21 @@ pub async fn put_outgoing(
     outgoing: &[String],
 ) -> Result<()> {
     let ch = Channel { outgoing: outgoing.to_vec(), ..get(store, c, tenant, id).await? };
+    rewrite(store, c, tenant, &ch).await
+}
+
+/// Replaces the token that acts on the platform.
+///
+/// # Errors
+/// Database and key errors, [`super::Error::NotFound`].
+pub async fn put_token(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &ChannelId,
+    token: &str,
+) -> Result<()> {
+    let ch = Channel { token: Some(token.to_owned()), ..get(store, c, tenant, id).await? };
     rewrite(store, c, tenant, &ch).await
 }
 
@@ -249,12 +317,12 @@ async fn read(
         None => Stored::List(Vec::new()),
     };
     let mut settings: Settings = serde_json::from_str(&config)?;
-    let (secrets, outgoing) = match stored {
+    let (secrets, outgoing, token) = match stored {
         Stored::Whole(s) => {
             settings.url = s.url.or(settings.url);
-            (s.incoming, s.outgoing)
+            (s.incoming, s.outgoing, s.token)
         }
-        Stored::List(secrets) => (secrets, Vec::new()),
+        Stored::List(secrets) => (secrets, Vec::new(), None),
     };
     Ok(Channel {
         id: parse("channel.id", &id)?,
@@ -264,6 +332,7 @@ async fn read(
         settings,
         secrets,
         outgoing,
+        token,
         disabled: disabled.is_some(),
     })
 }

@@ -4,7 +4,7 @@
 use sqlx::AnyConnection;
 
 use super::{Result, Store, parse, q, tenant};
-use crate::domain::ids::{ChunkId, TenantId};
+use crate::domain::ids::{ChunkId, MessageId, TenantId};
 use crate::domain::vectors::comparable;
 
 /// A chunk to be stored.
@@ -286,4 +286,58 @@ pub async fn count_of(
     .fetch_one(c)
     .await?;
     Ok(n)
+}
+
+/// A customer's message whose intent the head abstained from, with the vectors of its chunks.
+#[derive(Debug, Clone)]
+pub struct Abstained {
+    /// The message's id.
+    pub message: MessageId,
+    /// Masked visible text, stored form.
+    pub text: String,
+    /// The vectors of its chunks, all of one encoder.
+    pub vectors: Vec<Vec<f32>>,
+}
+
+/// The newest messages that the intent head abstained from and that nobody has labelled since, oldest
+/// first. Those embedded by another encoder than the newest are left out: they don't compare.
+///
+/// # Errors
+/// Database errors.
+pub async fn abstained(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    limit: i64,
+) -> Result<Vec<Abstained>> {
+    let rows: Vec<(String, String, String, Vec<u8>)> = sqlx::query_as(
+        "select m.id, m.visible_masked, k.encoder, k.embedding
+         from (select m.tenant_id, m.id, m.visible_masked from analysis a
+               join message m on m.tenant_id = a.tenant_id and m.id = a.message_id
+               where a.tenant_id = $1 and a.abstained = 1 and m.state = 'understood'
+                 and m.visible_masked is not null
+                 and not exists (select 1 from example e where e.tenant_id = m.tenant_id
+                   and e.message_id = m.id and e.task = 'intent')
+               order by m.id desc limit $2) m
+         join chunk k on k.tenant_id = m.tenant_id and k.kind = 'message' and k.source_id = m.id
+         where k.deleted = 0 order by m.id desc, k.seq",
+    )
+    .bind(tenant.as_str())
+    .bind(limit)
+    .fetch_all(c)
+    .await?;
+    let Some(encoder) = rows.first().map(|r| r.2.clone()) else { return Ok(Vec::new()) };
+    let mut all: Vec<Abstained> = Vec::new();
+    for (id, text, _, vector) in rows.iter().filter(|r| comparable(&r.2, &encoder)) {
+        let vector = from_bytes(vector);
+        match all.last_mut() {
+            Some(last) if last.message.as_str() == id => last.vectors.push(vector),
+            _ => all.push(Abstained {
+                message: parse("message.id", id)?,
+                text: text.clone(),
+                vectors: vec![vector],
+            }),
+        }
+    }
+    all.reverse();
+    Ok(all)
 }

@@ -1,5 +1,5 @@
 //! What comes in, many at a time: the deliveries, the data keys of new senders, the messages, their
-//! jobs and their audit rows are one batch of five statements.
+//! jobs, their audit rows and events are one batch of six statements.
 //!
 //! The batch takes care of the ordinary case only. A message that it leaves out (a duplicate, a
 //! conflict, a replayed webhook, a sender whose key another process has just made) is looked at by
@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use sqlx::AnyConnection;
 
 use super::batch::{Batch, Value};
@@ -16,6 +16,7 @@ use super::message::Prepared;
 use super::sealing::Proposal;
 use super::{ROWS, Result, Store};
 use crate::domain::audit::Actor;
+use crate::domain::event::EventKind;
 use crate::domain::ids::{EventId, JobId, MessageId, TenantId};
 use crate::store::job::Kind;
 
@@ -98,6 +99,17 @@ pub async fn insert(
         events(store, all),
         ") as v where exists
            (select 1 from message m where m.tenant_id = column1 and m.id = column5)",
+    );
+    batch.add(
+        c,
+        &format!(
+            "insert into event (tenant_id, id, kind, object, data, created_at)
+             select column1, column2, '{}', 'message:' || column3, column4, column5 from (values",
+            EventKind::MessageReceived
+        ),
+        tidings(store, all),
+        ") as v where exists
+           (select 1 from message m where m.tenant_id = column1 and m.id = column3)",
     );
     let ids = batch.run(c).await?;
     ids.iter().map(|id| super::parse("message.id", id)).collect()
@@ -197,6 +209,24 @@ fn events(store: &Store, all: &[Inbound<'_>]) -> Vec<Vec<Value>> {
             Value::Text(i.actor.to_string()),
             m.id.as_str().into(),
             Value::Text(detail.to_string()),
+        ]
+    };
+    all.iter().map(row).collect()
+}
+
+/// What those who listen are told of a message that came in.
+pub fn told(m: &Prepared) -> Json {
+    json!({"message": m.id, "channel": m.channel, "direction": m.incoming.direction})
+}
+
+fn tidings(store: &Store, all: &[Inbound<'_>]) -> Vec<Vec<Value>> {
+    let row = |i: &Inbound<'_>| {
+        vec![
+            i.tenant.as_str().into(),
+            EventId::from_uuid(store.host.uuid()).as_str().into(),
+            i.message.id.as_str().into(),
+            Value::Text(told(i.message).to_string()),
+            Value::Int(store.host.now().0),
         ]
     };
     all.iter().map(row).collect()

@@ -20,6 +20,30 @@ pub enum Kind {
     Send,
     /// Chunks that another encoder embedded, some at a time.
     Reembed,
+    /// Events that wait for one endpoint.
+    Deliver,
+    /// What an inbox platform is told of a message or a review.
+    Report,
+}
+
+/// Which jobs a claim takes. What waits for a server elsewhere has a lane of its own, so that it
+/// can't hold up messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// The way of a message.
+    Messages,
+    /// Telling others about it.
+    Outside,
+}
+
+impl Lane {
+    /// The kinds of a lane within a statement: our own constants.
+    fn kinds(self) -> &'static str {
+        match self {
+            Self::Messages => "'understand', 'answer', 'send', 'reembed'",
+            Self::Outside => "'deliver', 'report'",
+        }
+    }
 }
 
 impl Kind {
@@ -30,6 +54,8 @@ impl Kind {
             Self::Answer => "answer",
             Self::Send => "send",
             Self::Reembed => "reembed",
+            Self::Deliver => "deliver",
+            Self::Report => "report",
         }
     }
 }
@@ -42,11 +68,13 @@ impl std::str::FromStr for Kind {
             "answer" => Self::Answer,
             "send" => Self::Send,
             "reembed" => Self::Reembed,
+            "deliver" => Self::Deliver,
+            "report" => Self::Report,
             _ => {
                 return Err(UnknownName {
                     what: "a job kind",
                     value: s.chars().take(40).collect(),
-                    expected: "understand, answer, send or reembed",
+                    expected: "understand, answer, send, reembed, deliver or report",
                 });
             }
         })
@@ -62,7 +90,7 @@ pub struct Claim {
     pub id: JobId,
     /// What to do.
     pub kind: Kind,
-    /// With what: a message, a thread or an approval.
+    /// With what: a message, a thread, an approval or an endpoint.
     pub ref_id: String,
     /// Which attempt this is, from 1.
     pub attempt: i64,
@@ -152,13 +180,40 @@ pub async fn is_due(
     Ok(n > 0)
 }
 
+/// Whether such work is at work now.
+///
+/// # Errors
+/// Database errors.
+pub async fn is_running(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    kind: Kind,
+    ref_id: &str,
+) -> Result<bool> {
+    let (n,): (i64,) = sqlx::query_as(
+        "select cast(count(*) as bigint) from job where tenant_id = $1 and kind = $2
+           and ref_id = $3 and state = 'running'",
+    )
+    .bind(tenant.as_str())
+    .bind(kind.as_str())
+    .bind(ref_id)
+    .fetch_one(c)
+    .await?;
+    Ok(n > 0)
+}
+
 // Round robin: the n-th job of every tenant comes before the (n+1)-th of any. Kinds that this
 // binary doesn't know are left alone.
-const PICK: &str = "select tenant_id, id, run_at, turn from (
-     select tenant_id, id, run_at,
-       row_number() over (partition by tenant_id order by run_at, id) as turn
-     from job where state = 'ready' and run_at <= $1 and kind in ('understand', 'answer', 'send', 'reembed')
-   ) ready order by turn, run_at, id";
+fn pick(lane: Lane) -> String {
+    format!(
+        "select tenant_id, id, run_at, turn from (
+           select tenant_id, id, run_at,
+             row_number() over (partition by tenant_id order by run_at, id) as turn
+           from job where state = 'ready' and run_at <= $1 and kind in ({})
+         ) ready order by turn, run_at, id",
+        lane.kinds()
+    )
+}
 
 const TAKE: &str = "update job set state = 'running', token = $2, owner = $3, lease_until = $4,
      attempt = attempt + 1, updated_at = $1
@@ -171,18 +226,25 @@ type Row = (String, String, String, String, i64, i64, i64);
 ///
 /// # Errors
 /// Database errors.
-pub async fn claim(store: &Store, owner: &str, limit: i64, lease: Duration) -> Result<Vec<Claim>> {
+pub async fn claim(
+    store: &Store,
+    owner: &str,
+    lane: Lane,
+    limit: i64,
+    lease: Duration,
+) -> Result<Vec<Claim>> {
+    let pick = pick(lane);
     let mut tx = store.db.begin().await?;
     let now = store.db.now(&mut tx).await?;
     let token = store.host.token();
     let sql = match store.db.engine() {
         Engine::Sqlite => format!(
-            "{TAKE} (select tenant_id, id from ({PICK} limit $5))
+            "{TAKE} (select tenant_id, id from ({pick} limit $5))
              returning tenant_id, id, kind, ref_id, attempt, snoozes, created_at"
         ),
         Engine::Postgres => format!(
             "with picked as materialized (
-               select j.tenant_id, j.id from job j join ({PICK} limit $5 * 4) p
+               select j.tenant_id, j.id from job j join ({pick} limit $5 * 4) p
                  on p.tenant_id = j.tenant_id and p.id = j.id
                where j.state = 'ready' order by p.turn, p.run_at, p.id
                for update of j skip locked limit $5)
@@ -347,14 +409,14 @@ pub struct Expired {
 pub async fn expired(store: &Store, c: &mut AnyConnection) -> Result<Vec<Expired>> {
     let now = store.db.now(c).await?;
     type Row = (String, String, String, String, i64, i64, i64, String);
-    let rows: Vec<Row> = sqlx::query_as(
+    let sql = format!(
         "select tenant_id, id, kind, ref_id, attempt, snoozes, created_at, token from job
          where state = 'running' and lease_until < $1
-           and kind in ('understand', 'answer', 'send', 'reembed') order by lease_until limit 200",
-    )
-    .bind(now.0)
-    .fetch_all(c)
-    .await?;
+           and kind in ({}, {}) order by lease_until limit 200",
+        Lane::Messages.kinds(),
+        Lane::Outside.kinds()
+    );
+    let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql)).bind(now.0).fetch_all(c).await?;
     let claims =
         rows.into_iter().filter_map(|(tenant, id, kind, ref_id, attempt, snoozes, at, token)| {
             legible((tenant, id, kind, ref_id, attempt, snoozes, at), token)
@@ -405,17 +467,14 @@ pub async fn counts(c: &mut AnyConnection) -> Result<Vec<(String, String, i64)>>
     .await?)
 }
 
-/// When the next job is due, by the database's clock; none when nothing waits.
+/// When the next job of a lane is due, by the database's clock; none when nothing waits.
 ///
 /// # Errors
 /// Database errors.
-pub async fn next_due(c: &mut AnyConnection) -> Result<Option<Micros>> {
-    let (at,): (Option<i64>,) = sqlx::query_as(
-        "select min(run_at) from job where state = 'ready'
-               and kind in ('understand', 'answer', 'send', 'reembed')",
-    )
-    .fetch_one(c)
-    .await?;
+pub async fn next_due(c: &mut AnyConnection, lane: Lane) -> Result<Option<Micros>> {
+    let sql =
+        format!("select min(run_at) from job where state = 'ready' and kind in ({})", lane.kinds());
+    let (at,): (Option<i64>,) = sqlx::query_as(AssertSqlSafe(sql)).fetch_one(c).await?;
     Ok(at.map(Micros))
 }
 

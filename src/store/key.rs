@@ -2,11 +2,15 @@
 //! CRC-32 of what stands before, so that a mistyped or invented key is refused without a look-up
 //! and a scanner can find leaked ones: `cs_live_[0-9A-Za-z]{36}`. Only the SHA-256 is stored.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use sqlx::AnyConnection;
 
 use super::{Error, Result, Store, parse, q};
 use crate::domain::approval::Digest;
 use crate::domain::ids::{KeyId, Micros, TenantId, UserId};
+use crate::domain::limit::KeyLimits;
 
 const PREFIX: &str = "cs_live_";
 const BODY: usize = 30;
@@ -22,10 +26,14 @@ pub struct Key {
     pub tenant: TenantId,
     /// What it is called.
     pub name: String,
-    /// `ingest`, `read`, `review`, `knowledge`, `mask`.
+    /// `ingest`, `read`, `review`, `knowledge`, `mask`, `classify`, `webhooks`.
     pub scopes: Vec<String>,
     /// The person with whose hands it acts; only such a key can review.
     pub user: Option<UserId>,
+    /// What it may do; the configured default where it doesn't say.
+    pub limits: KeyLimits,
+    /// The first of the keys whose place this one took by rotation, or itself: they count together.
+    pub family: KeyId,
 }
 
 /// A row for the list of keys.
@@ -33,6 +41,8 @@ pub struct Key {
 pub struct Listed {
     /// The key.
     pub key: Key,
+    /// The key whose place it took.
+    pub replaces: Option<KeyId>,
     /// When it was made.
     pub created_at: Micros,
     /// When it ends.
@@ -110,13 +120,98 @@ pub async fn create(
     Ok((id, text))
 }
 
-fn key(id: &str, tenant: &str, name: String, scopes: &str, user: Option<String>) -> Result<Key> {
+/// Sets what a key may do.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn limit(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &KeyId,
+    limits: &KeyLimits,
+) -> Result<()> {
+    let n = q("update api_key set rate = $3, burst = $4, quota = $5
+               where tenant_id = $1 and id = $2")
+    .bind(tenant.as_str().to_owned())
+    .bind(id.as_str().to_owned())
+    .bind(limits.rate.map(|r| r.to_string()))
+    .bind(limits.burst.map(|b| i64::from(b.get())))
+    .bind(limits.quota.map(|q| q.to_string()))
+    .execute(c)
+    .await?
+    .rows_affected();
+    if n == 1 { Ok(()) } else { Err(Error::NotFound("API key")) }
+}
+
+/// Makes a key in the place of another, with the same name, scopes, person, limits and counts. The old
+/// one ends after `overlap`, or earlier if it would anyway; a key that had an end has a successor with
+/// as long a life.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such key that stands.
+pub async fn rotate(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &KeyId,
+    overlap: Duration,
+) -> Result<(KeyId, String)> {
+    let now = store.host.now();
+    let old = list(c, tenant).await?.into_iter().find(|l| l.key.id == *id);
+    let stands = |l: &Listed| !l.revoked && l.expires_at.is_none_or(|t| t > now);
+    let old = old.filter(stands).ok_or(Error::NotFound("API key"))?;
+    let life = old.expires_at.map(|t| t.since(old.created_at));
+    let ends = life.map(|life| now.plus(life));
+    let k = &old.key;
+    let (new, text) = create(store, c, tenant, &k.name, &k.scopes, k.user.as_ref(), ends).await?;
+    limit(c, tenant, &new, &k.limits).await?;
+    q("update api_key set family = $3, replaces = $4 where tenant_id = $1 and id = $2")
+        .bind(tenant.as_str().to_owned())
+        .bind(new.as_str().to_owned())
+        .bind(k.family.as_str().to_owned())
+        .bind(id.as_str().to_owned())
+        .execute(&mut *c)
+        .await?;
+    q("update api_key set expires_at = $3 where tenant_id = $1 and id = $2
+       and (expires_at is null or expires_at > $3)")
+    .bind(tenant.as_str().to_owned())
+    .bind(id.as_str().to_owned())
+    .bind(now.plus(overlap).0)
+    .execute(c)
+    .await?;
+    Ok((new, text))
+}
+
+/// The columns of a [`Key`]: id, tenant, name, scopes, user, rate, burst, quota, family.
+type Columns = (
+    String,
+    String,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+);
+
+fn key((id, tenant, name, scopes, user, rate, burst, quota, family): Columns) -> Result<Key> {
+    let id: KeyId = parse("api_key.id", &id)?;
     Ok(Key {
-        id: parse("api_key.id", id)?,
-        tenant: parse("api_key.tenant_id", tenant)?,
+        tenant: parse("api_key.tenant_id", &tenant)?,
         name,
         scopes: scopes.split_whitespace().map(str::to_owned).collect(),
         user: user.map(|u| parse("api_key.user_id", &u)).transpose()?,
+        limits: KeyLimits {
+            rate: rate.map(|r| parse("api_key.rate", &r)).transpose()?,
+            burst: burst.and_then(|b| u32::try_from(b).ok()).and_then(NonZeroU32::new),
+            quota: quota.map(|q| parse("api_key.quota", &q)).transpose()?,
+        },
+        family: match family {
+            Some(first) => parse("api_key.family", &first)?,
+            None => id.clone(),
+        },
+        id,
     })
 }
 
@@ -128,8 +223,8 @@ pub async fn find(c: &mut AnyConnection, text: &str, now: Micros) -> Result<Opti
     if !well_formed(text) {
         return Ok(None);
     }
-    let row: Option<(String, String, String, String, Option<String>)> = sqlx::query_as(
-        "select id, tenant_id, name, scopes, user_id from api_key
+    let row: Option<Columns> = sqlx::query_as(
+        "select id, tenant_id, name, scopes, user_id, rate, burst, quota, family from api_key
          where hash = $1 and revoked_at is null and (expires_at is null or expires_at > $2)
            and (user_id is null or exists (select 1 from app_user u
              where u.tenant_id = api_key.tenant_id and u.id = api_key.user_id
@@ -139,7 +234,28 @@ pub async fn find(c: &mut AnyConnection, text: &str, now: Micros) -> Result<Opti
     .bind(now.0)
     .fetch_optional(c)
     .await?;
-    row.map(|(id, tenant, name, scopes, user)| key(&id, &tenant, name, &scopes, user)).transpose()
+    row.map(key).transpose()
+}
+
+/// Whether a key that was found before still stands.
+///
+/// # Errors
+/// Database errors.
+pub async fn stands(c: &mut AnyConnection, k: &Key, now: Micros) -> Result<bool> {
+    let (n,): (i64,) = sqlx::query_as(
+        "select cast(count(*) as bigint) from api_key
+         where tenant_id = $1 and id = $2 and revoked_at is null
+           and (expires_at is null or expires_at > $3)
+           and (user_id is null or exists (select 1 from app_user u
+             where u.tenant_id = api_key.tenant_id and u.id = api_key.user_id
+               and u.disabled_at is null))",
+    )
+    .bind(k.tenant.as_str())
+    .bind(k.id.as_str())
+    .bind(now.0)
+    .fetch_one(c)
+    .await?;
+    Ok(n > 0)
 }
 
 /// Notes that a key was used, at most once a minute.
@@ -189,23 +305,29 @@ pub async fn list(c: &mut AnyConnection, tenant: &TenantId) -> Result<Vec<Listed
         String,
         String,
         Option<String>,
+        Option<String>,
+        Option<i64>,
+        Option<String>,
+        Option<String>,
+        Option<String>,
         i64,
         Option<i64>,
         Option<i64>,
         Option<i64>,
     );
     let rows: Vec<Row> = sqlx::query_as(
-        "select id, tenant_id, name, scopes, user_id, created_at, expires_at, revoked_at,
-           last_used_at
+        "select id, tenant_id, name, scopes, user_id, rate, burst, quota, family, replaces,
+           created_at, expires_at, revoked_at, last_used_at
          from api_key where tenant_id = $1 order by id",
     )
     .bind(tenant.as_str())
     .fetch_all(c)
     .await?;
     rows.into_iter()
-        .map(|(id, t, name, scopes, user, created, expires, revoked, used)| {
+        .map(|(a, b, c, d, e, f, g, h, i, replaces, created, expires, revoked, used)| {
             Ok(Listed {
-                key: key(&id, &t, name, &scopes, user)?,
+                key: key((a, b, c, d, e, f, g, h, i))?,
+                replaces: replaces.map(|k| parse("api_key.replaces", &k)).transpose()?,
                 created_at: Micros(created),
                 expires_at: expires.map(Micros),
                 revoked: revoked.is_some(),

@@ -15,6 +15,9 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "access", include_str!("../../migrations/0003_access.sql")),
     (4, "chunk encoder", include_str!("../../migrations/0004_chunk_encoder.sql")),
     (5, "escalated", include_str!("../../migrations/0005_escalated.sql")),
+    (6, "key limits", include_str!("../../migrations/0006_key_limits.sql")),
+    (7, "events", include_str!("../../migrations/0007_events.sql")),
+    (8, "examples", include_str!("../../migrations/0008_examples.sql")),
 ];
 
 /// On PostgreSQL the portable type `blob` is a domain over `bytea`.

@@ -15,6 +15,8 @@ pub mod chunk;
 pub mod contact;
 pub mod draft;
 pub mod engine;
+pub mod event;
+pub mod example;
 pub mod hook;
 pub mod idempotency;
 pub mod import;
@@ -29,10 +31,12 @@ pub mod review;
 pub mod sealing;
 pub mod send;
 pub mod session;
+pub mod spend;
 pub mod tenant;
 pub mod thread;
 pub mod user;
 pub mod vault;
+pub mod webhook;
 
 use std::sync::Arc;
 

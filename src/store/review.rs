@@ -1,10 +1,12 @@
 //! Reviews: the queue. Every write shows the revision that it read; a write that changes no row
 //! lost against another and becomes a 409.
 
+use serde_json::json;
 use sqlx::{AnyConnection, AssertSqlSafe};
 
 use super::draft::Draft;
-use super::{Error, Result, Store, parse, q};
+use super::{Error, Result, Store, event, parse, q};
+use crate::domain::event::EventKind;
 use crate::domain::ids::{
     ApprovalId, DraftId, MessageId, Micros, ReviewId, TenantId, ThreadId, UserId,
 };
@@ -133,7 +135,12 @@ fn read(row: &sqlx::any::AnyRow) -> Result<Review> {
 ///
 /// # Errors
 /// A unique violation when the thread has a live review already.
-pub async fn create(c: &mut AnyConnection, tenant: &TenantId, r: &Review) -> Result<()> {
+pub async fn create(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    r: &Review,
+) -> Result<()> {
     q("insert into review (tenant_id, id, thread_id, message_id, head_seq, state, draft_id,
          draft_revision, attention, no_match_reason, priority, created_at, updated_at)
        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)")
@@ -149,9 +156,29 @@ pub async fn create(c: &mut AnyConnection, tenant: &TenantId, r: &Review) -> Res
     .bind(r.no_match_reason.clone())
     .bind(r.priority)
     .bind(r.created_at.0)
-    .execute(c)
+    .execute(&mut *c)
     .await?;
-    Ok(())
+    tell(store, c, tenant, EventKind::ReviewCreated, r, r.revision).await
+}
+
+/// The event that goes with a write. What people typed (`outcome`) stays here.
+async fn tell(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    kind: EventKind,
+    r: &Review,
+    revision: i64,
+) -> Result<()> {
+    let time = |t: Option<Micros>| t.map(Micros::rfc3339);
+    let data = json!({
+        "review": r.id, "thread": r.thread, "message": r.message, "state": r.state.as_str(),
+        "revision": revision, "draft_revision": r.draft_revision, "priority": r.priority,
+        "attention": r.attention, "no_match_reason": r.no_match_reason,
+        "claimed_by": r.claimed_by, "assigned_to": r.assigned_to,
+        "snoozed_until": time(r.snoozed_until), "hold_until": time(r.hold_until),
+    });
+    event::append(store, c, tenant, kind, format!("review:{}", r.id), &data).await.map(drop)
 }
 
 /// One review.
@@ -283,8 +310,11 @@ pub async fn update(
     .bind(r.head_seq)
     .bind(store.host.now().0)
     .bind(i64::from(r.escalated))
-    .execute(c)
+    .execute(&mut *c)
     .await?
     .rows_affected();
-    if n == 1 { Ok(()) } else { Err(Error::Fenced) }
+    if n != 1 {
+        return Err(Error::Fenced);
+    }
+    tell(store, c, tenant, EventKind::ReviewChanged, r, r.revision + 1).await
 }

@@ -1,10 +1,12 @@
 //! Sends and their attempts. A send row appears in the transaction that says "it begins now", with
 //! a foreign key on a live approval of the same digest: without one the database refuses it.
 
+use serde_json::json;
 use sqlx::AnyConnection;
 
-use super::{Error, Result, Store, parse, q};
+use super::{Error, Result, Store, event, parse, q};
 use crate::domain::approval::Verified;
+use crate::domain::event::EventKind;
 use crate::domain::ids::{ApprovalId, ChannelId, ContactId, Micros, ReviewId, SendId, TenantId};
 
 /// A delivery to one recipient.
@@ -155,10 +157,20 @@ pub async fn finish(
     .bind(state)
     .bind(provider_ref.map(str::to_owned))
     .bind(store.host.now().0)
-    .execute(c)
+    .execute(&mut *c)
     .await?
     .rows_affected();
-    if n == 1 { Ok(()) } else { Err(Error::Fenced) }
+    if n != 1 {
+        return Err(Error::Fenced);
+    }
+    let kind = match state {
+        "sent" => EventKind::SendSent,
+        "failed" => EventKind::SendFailed,
+        _ => EventKind::SendUnknown,
+    };
+    let s = get(c, tenant, id).await?;
+    let data = json!({"send": s.id, "review": s.review, "channel": s.channel});
+    event::append(store, c, tenant, kind, format!("send:{id}"), &data).await.map(drop)
 }
 
 /// Begins an attempt; returns its number, from 1.

@@ -22,7 +22,7 @@ fn command(args: &[&str]) -> Command {
 }
 
 /// Runs a filter: the rows, standard error, the status.
-fn run(args: &[&str], input: &str) -> (Vec<Value>, String, Option<i32>) {
+pub fn run(args: &[&str], input: &str) -> (Vec<Value>, String, Option<i32>) {
     let mut child = command(args).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let text = input.to_owned();
@@ -245,4 +245,84 @@ fn replies_are_cut_as_their_authors_asserted() {
     let right = rows.len() - wrong.len();
     println!("{right} of {} replies exactly right; wrong: {wrong:?}", rows.len());
     assert!(right * 100 >= rows.len() * 85, "only {right} of {} are right: {wrong:?}", rows.len());
+}
+
+/// A message in, all that `classify` reads out of it, and what a taxonomy file of one's own adds.
+#[test]
+fn classify_tells_what_it_read_and_by_which_words() {
+    let list = |texts: [&str; 5]| texts.map(|t| format!("{t:?}")).join(", ");
+    let returns = list([
+        "I want to send the lamp back",
+        "how do I return an item",
+        "please send me a return label",
+        "can I return this within 30 days",
+        "return of my order",
+    ]);
+    let refunds = list([
+        "where is my refund",
+        "when do I get my money back",
+        "still no refund after three weeks",
+        "you owe me the money for the shoes I returned",
+        "refund not received",
+    ]);
+    let hours = list([
+        "when do you open",
+        "are you open on Sunday",
+        "opening hours please",
+        "what time does the shop close",
+        "is the store open today",
+    ]);
+    let file = format!(
+        "[taxonomy]\nname = \"own\"\nmax_abstention = 0.0\n\
+         [[intent]]\nname = \"back\"\ndescription = \"d\"\nqueue = \"returns\"\nsla = \"1d\"\n\
+         [[intent]]\nname = \"return\"\nparent = \"back\"\ndescription = \"d\"\nexamples = [{returns}]\n\
+         products = [\"Nova lamp\"]\n\
+         [[intent]]\nname = \"refund\"\nparent = \"back\"\ndescription = \"d\"\nsla = \"4h\"\nexamples = [{refunds}]\n\
+         [[intent]]\nname = \"hours\"\ndescription = \"d\"\nexamples = [{hours}]\n"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let taxonomy = folder.path().join("own.toml");
+    std::fs::write(&taxonomy, &file).unwrap();
+    let text = "Größe passt nicht. When do I get the refund of 49.90 EUR for my Nova lamp, \
+                order 48213? I need it by tomorrow, this is the last time I buy from you!";
+    let line = json!({"id": "a", "text": text, "vip": true, "own": 1});
+    let taxonomy = taxonomy.display().to_string();
+    let args = ["classify", "--explain", "--taxonomy", &taxonomy];
+    let (rows, err, status) = run(&args, &format!("{line}\n"));
+    assert_eq!(status, Some(0), "{err}");
+    let row = &rows[0];
+    assert_eq!(row["own"], 1);
+    let intent = &row["intent"];
+    assert_eq!(intent["label"], "refund", "{row}");
+    // What is abstained on goes where its parent goes.
+    let sla = if intent["abstained"] == true { "1d" } else { "4h" };
+    assert_eq!((&intent["queue"], &intent["sla"]), (&json!("returns"), &json!(sla)));
+    assert_eq!(intent["parent"]["label"], "back");
+    assert_eq!(intent["may_be_automated"], false);
+    let said: Vec<String> = intent["evidence"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| slice(text, &e["start"], &e["end"]))
+        .collect();
+    assert!(said.iter().any(|word| word == "refund"), "{said:?}");
+    let entities: Vec<String> = row["entities"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| format!("{} {}", e["type"].as_str().unwrap(), slice(text, &e["start"], &e["end"])))
+        .collect();
+    for entity in ["AMOUNT 49.90 EUR", "PRODUCT Nova lamp", "ORDER_NUMBER 48213"] {
+        assert!(entities.iter().any(|e| e == entity), "{entities:?}");
+    }
+    assert_eq!(row["deadlines"][0]["words"], "by … tomorrow");
+    assert_eq!(row["auto_reply"], false);
+    assert!(row["summary"].as_str().unwrap().contains("refund"), "{row}");
+    let reasons = row["urgency_reasons"].to_string();
+    assert!(reasons.contains("vip") && reasons.contains("deadline"), "{reasons}");
+
+    let wrong = folder.path().join("wrong.toml");
+    std::fs::write(&wrong, file.replace("\"4h\"", "\"soon\"")).unwrap();
+    let (_, err, status) = run(&["classify", "--taxonomy", &wrong.display().to_string()], "");
+    assert!(status != Some(0) && err.contains("line ") && err.contains("soon"), "{err}");
 }

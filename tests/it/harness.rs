@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use countersign::adapters::standard_webhooks;
 use countersign::app::{self, Models};
 use countersign::config::Config;
-use countersign::domain::ids::{Slug, TenantId};
+use countersign::domain::ids::{KeyId, Micros, Slug, TenantId};
+use countersign::domain::limit::KeyLimits;
 use countersign::domain::message::ChannelKind;
 use countersign::domain::review::Role;
 use countersign::http;
@@ -18,6 +19,8 @@ use countersign::store::channel::{self, AdapterKind, Channel, Settings};
 use countersign::store::{Store, job, key, tenant, user};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
+
+use crate::openapi::schema;
 
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +185,11 @@ impl TestApp {
         Self::launch(engine, |url| config(url, more), false).await
     }
 
+    /// On a database that another one has, or had: beside it, or after its stop.
+    pub async fn on(url: &str, more: &[&str]) -> Self {
+        Self::launch(Engine::Sqlite, |_| config(url, more), false).await
+    }
+
     /// With a configuration file of this text.
     pub async fn start_from(engine: Engine, file: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -225,6 +233,36 @@ impl TestApp {
         answer(self.http.post(format!("{}{path}", self.base)).bearer_auth(key).json(body)).await
     }
 
+    /// Any method; without a body when it is null.
+    pub async fn send(&self, method: reqwest::Method, path: &str, body: &Value) -> (u16, Value) {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        let request = request.bearer_auth(&self.home.key);
+        answer(if body.is_null() { request } else { request.json(body) }).await
+    }
+
+    /// Opens a stream of events.
+    pub async fn listen(&self, key: &str, query: &str, last: Option<&str>) -> Listener {
+        let mut request =
+            self.http.get(format!("{}/v1/events?{query}", self.base)).bearer_auth(key);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        Listener { answer, rest: String::new(), last: String::new() }
+    }
+
+    /// The next `n` events of a stream, each with its id in `sse`.
+    pub async fn told(&self, key: &str, query: &str, last: Option<&str>, n: usize) -> Vec<Value> {
+        let mut listener = self.listen(key, query, last).await;
+        let mut all = Vec::new();
+        while all.len() < n {
+            all.push(listener.next().await.expect("the stream ended"));
+        }
+        all
+    }
+
     /// Hands in a chat message and gives its id.
     pub async fn say(&self, external_id: &str, thread: &str, text: &str) -> String {
         let (status, body) =
@@ -262,6 +300,7 @@ impl TestApp {
             url: Some(url.to_owned()),
             rate: 100.0,
             burst: 100.0,
+            ..Settings::default()
         };
         let mut tx = self.store.db.begin().await.unwrap();
         let (t, slug, kind) = (&self.home.id, slug.parse().unwrap(), ChannelKind::Chat);
@@ -297,6 +336,22 @@ impl TestApp {
         .unwrap_or_else(|| panic!("no review of {message} came into {states:?}"))
     }
 
+    /// Makes a key of the home tenant with limits of its own.
+    pub async fn key(
+        &self,
+        scopes: &[&str],
+        limits: &KeyLimits,
+        ends: Option<Micros>,
+    ) -> (KeyId, String) {
+        let scopes: Vec<String> = scopes.iter().map(|s| (*s).to_owned()).collect();
+        let mut tx = self.store.db.begin().await.unwrap();
+        let t = &self.home.id;
+        let made = key::create(&self.store, &mut tx, t, "own", &scopes, None, ends).await.unwrap();
+        key::limit(&mut tx, t, &made.0, limits).await.unwrap();
+        tx.commit().await.unwrap();
+        made
+    }
+
     /// Waits until no job is ready or running.
     pub async fn quiet(&self) {
         let done = eventually(|| async {
@@ -316,16 +371,56 @@ impl TestApp {
     }
 }
 
+/// A client of the event stream, as browsers are.
+pub struct Listener {
+    answer: reqwest::Response,
+    rest: String,
+    /// The last event id, from events and from heartbeats.
+    pub last: String,
+}
+
+impl Listener {
+    /// The next event; none at the end of the stream. Fails after 30 s of silence.
+    pub async fn next(&mut self) -> Option<Value> {
+        loop {
+            while let Some((block, rest)) = self.rest.split_once("\n\n") {
+                let field = |name: &str| {
+                    let lines = block.lines().filter_map(|l| l.split_once(": "));
+                    lines.filter(|(k, _)| *k == name).map(|(_, v)| v.to_owned()).next()
+                };
+                let (id, kind, data) = (field("id"), field("event"), field("data"));
+                self.rest = rest.to_owned();
+                self.last = id.unwrap_or_default();
+                if let Some(data) = data {
+                    let mut event: Value = serde_json::from_str(&data).unwrap();
+                    assert_eq!(event["seq"].to_string(), self.last);
+                    assert_eq!(event["type"], json!(kind));
+                    event["sse"] = json!(self.last);
+                    return Some(event);
+                }
+            }
+            let wait = tokio::time::timeout(Duration::from_secs(30), self.answer.chunk());
+            let bytes = wait.await.expect("a silent stream").unwrap()?;
+            self.rest.push_str(std::str::from_utf8(&bytes).unwrap());
+        }
+    }
+}
+
 /// The body of a chat message.
 pub fn message(external_id: &str, thread: &str, text: &str) -> Value {
     json!({"channel": "chat", "external_id": external_id, "thread": thread, "text": text,
         "from": {"address": format!("customer-of-{thread}"), "name": "Robin Example"}})
 }
 
+/// Sends a request, and checks that the answer is one that the API's description has.
 async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
-    let r = request.send().await.unwrap();
-    let status = r.status().as_u16();
+    let (http, request) = request.build_split();
+    let request = request.unwrap();
+    let (method, path) = (request.method().to_string(), request.url().path().to_owned());
+    let r = http.execute(request).await.unwrap();
+    let (status, headers) = (r.status().as_u16(), r.headers().clone());
     let text = r.text().await.unwrap();
+    schema::conforms(&method, &path, &schema::Answer { status, headers: &headers, body: &text });
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
@@ -376,7 +471,8 @@ pub async fn make_tenant(store: &Store, slug: &str) -> TestTenant {
         .unwrap();
     }
     let user = user::put(store, &mut tx, &t.id, "anna", hash, Role::Lead).await.unwrap();
-    let scopes = ["ingest", "read", "review", "knowledge", "mask"].map(str::to_owned);
+    let scopes = ["ingest", "read", "review", "knowledge", "mask", "classify", "webhooks"]
+        .map(str::to_owned);
     let (_, key) =
         key::create(store, &mut tx, &t.id, "test", &scopes, Some(&user), None).await.unwrap();
     tx.commit().await.unwrap();

@@ -197,7 +197,7 @@ async fn one_message_id_with_two_bodies_keeps_both() {
     assert_eq!((n(&sum, "imported"), n(&sum, "already_there")), (0, 2), "{sum}");
 
     // Understood, the second says so.
-    use countersign::store::job;
+    use countersign::store::job::{self, Lane};
     let url = format!("sqlite:{}", db.display());
     let config = crate::harness::config(&url, &[]);
     let store = countersign::app::open_store(&config).await.unwrap();
@@ -205,7 +205,8 @@ async fn one_message_id_with_two_bodies_keeps_both() {
     let models = crate::harness::models();
     let service =
         countersign::app::build(config, store.clone(), models, life.clone(), None).await.unwrap();
-    for claim in job::claim(&store, "w", 9, Duration::from_secs(60)).await.unwrap() {
+    for claim in job::claim(&store, "w", Lane::Messages, 9, Duration::from_secs(60)).await.unwrap()
+    {
         let mut result = service.app.pipeline.run(&claim).await;
         // Its thread was found in the meantime: once more.
         if matches!(result, Err(countersign::pipeline::StepError::Later(_))) {

@@ -174,6 +174,7 @@ async fn prepare(url: &str, sink: &str) -> TestTenant {
         url: Some(format!("{sink}/in")),
         rate: 1000.0,
         burst: 1000.0,
+        ..Settings::default()
     };
     let mut tx = store.db.begin().await.unwrap();
     let (slug, kind) = (CHANNEL.parse().unwrap(), ChannelKind::Chat);
@@ -365,21 +366,40 @@ async fn gate(engine: Engine) {
     let taught = http.post(url).bearer_auth(&g.tenant.key).json(&article).send().await.unwrap();
     assert_eq!(taught.status(), 201);
 
+    // Somebody listens to all that happens.
+    let told = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&told).await;
+    let wanted = json!({"url": format!("{}/events", told.uri())});
+    let url = format!("{}/v1/webhooks", g.base);
+    let made = http.post(url).bearer_auth(&g.tenant.key).json(&wanted).send().await.unwrap();
+    assert_eq!(made.status(), 201);
+
     doors::api(&mut g).await;
     doors::mail(&mut g).await;
     doors::hook(&mut g).await;
     doors::edits(&mut g).await;
     doors::refused(&mut g).await;
+    doors::classify(&mut g).await;
     quiet(&watch).await;
     doors::reviewers(&mut g).await;
     quiet(&watch).await;
     doors::page(&mut g).await;
     doors::look(&mut g).await;
 
+    let streamed = stream(&g).await;
+    quiet(&watch).await;
+    let posted = requests(&told).await;
+    let events = String::from_utf8_lossy(&posted.concat()).into_owned();
+    for word in ["message.received", "message.classified", "review.changed", "send.sent"] {
+        assert!(events.contains(word) && streamed.contains(word), "nobody was told of {word}");
+    }
+
     let grep = Grep::new(&g.canaries);
     let prompts = requests(&model).await;
     let mut places: Vec<(String, Vec<u8>)> = std::mem::take(&mut g.answers);
     places.extend(prompts.iter().map(|p| ("model request".to_owned(), p.clone())));
+    places.extend(posted.iter().map(|p| ("event by webhook".to_owned(), p.clone())));
+    places.push(("event by stream".to_owned(), streamed.into_bytes()));
     let dump = rows(&watch).await;
     let running = files(&database.url, "while it runs");
     if engine == Engine::Sqlite {
@@ -424,6 +444,20 @@ async fn gate(engine: Engine) {
         hits.extend(grep.find(place, bytes));
     }
     report(hits, &g.canaries, begun);
+}
+
+/// All events that are kept, as a stream tells them.
+async fn stream(g: &Gate) -> String {
+    let request = g.http.get(format!("{}/v1/events?after=0", g.base)).bearer_auth(&g.tenant.key);
+    let mut answer = request.send().await.unwrap();
+    let mut all = Vec::new();
+    // The end is when nothing more comes; heartbeats are further apart.
+    while let Ok(Ok(Some(more))) =
+        tokio::time::timeout(Duration::from_secs(3), answer.chunk()).await
+    {
+        all.extend_from_slice(&more);
+    }
+    String::from_utf8(all).unwrap()
 }
 
 async fn stop(service: &mut Service) {

@@ -98,7 +98,7 @@ async fn a_backup_taken_under_writes_is_whole_and_restores() {
 }
 
 /// What takes each migration's change to the schema back.
-const UNDO: [(i64, &[&str]); 4] = [
+const UNDO: [(i64, &[&str]); 7] = [
     (2, &["drop index thread_last"]),
     (
         3,
@@ -109,6 +109,27 @@ const UNDO: [(i64, &[&str]); 4] = [
     ),
     (4, &["drop index chunk_encoder"]),
     (5, &["alter table review drop column escalated"]),
+    (
+        6,
+        &[
+            "alter table api_key drop column rate",
+            "alter table api_key drop column burst",
+            "alter table api_key drop column quota",
+            "alter table api_key drop column family",
+            "alter table api_key drop column replaces",
+            "drop table key_use",
+        ],
+    ),
+    (
+        7,
+        &[
+            "drop table webhook_delivery",
+            "drop table webhook_endpoint",
+            "drop table event_head",
+            "drop table event",
+        ],
+    ),
+    (8, &["drop table example"]),
 ];
 
 on_both!(a_database_of_the_version_before_is_upgraded_and_goes_on, engine, {

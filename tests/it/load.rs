@@ -19,7 +19,7 @@ use countersign::nlp::encoder::{Embed, Encoding, Reading};
 use countersign::pipeline::masking::{Masking, Maskings};
 use countersign::pipeline::{self, Pipeline, StepError, send, understand};
 use countersign::review::actions::{Desk, Reviewer, Written};
-use countersign::store::job::{self, Claim, Kind};
+use countersign::store::job::{self, Claim, Kind, Lane};
 use countersign::store::{message as messages, tenant, user, vault};
 use countersign::worker::Worker;
 use serde_json::{Value, json};
@@ -123,13 +123,16 @@ fn pipeline_of(
         senders: send::Senders {
             sandbox: p.senders.sandbox.clone(),
             webhook: p.senders.webhook.clone(),
+            chatwoot: p.senders.chatwoot.clone(),
         },
+        platform: p.platform.clone(),
+        poster: p.poster.clone(),
     })
 }
 
 async fn claim(app: &TestApp, kind: Kind) -> Claim {
     let found = eventually(|| async {
-        let claims = job::claim(&app.store, "w", 1, LEASE).await.ok()?;
+        let claims = job::claim(&app.store, "w", Lane::Messages, 1, LEASE).await.ok()?;
         claims.into_iter().next()
     });
     let claim = found.await.expect("nothing to claim");
@@ -466,7 +469,10 @@ on_both!(a_newer_message_does_not_shorten_a_pause_that_was_asked_for, engine, {
     job::snooze(&mut tx, &claimed, now, Duration::from_secs(60)).await.unwrap();
     tx.commit().await.unwrap();
     put(Duration::ZERO).await;
-    assert!(job::claim(store, "w", 1, LEASE).await.unwrap().is_empty(), "the pause was cut short");
+    assert!(
+        job::claim(store, "w", Lane::Messages, 1, LEASE).await.unwrap().is_empty(),
+        "the pause was cut short"
+    );
     let due = "select run_at from job where kind = 'answer'";
     assert_eq!(counted(&app, due).await, now.plus(Duration::from_secs(60)).0);
     // A longer one moves it.
@@ -488,7 +494,7 @@ on_both!(a_broken_job_costs_the_others_nothing, engine, {
     };
     let waiting = app.say("m-1", "t-1", QUESTION).await;
     sql(&url, &add("not-an-id", "x", "ready", "null, null, null")).await;
-    let claims = job::claim(&app.store, "w", 9, LEASE).await.unwrap();
+    let claims = job::claim(&app.store, "w", Lane::Messages, 9, LEASE).await.unwrap();
     assert_eq!(claims.len(), 1, "one unreadable row took the batch with it");
     assert_eq!(claims[0].ref_id, waiting);
     sql(&url, &format!("update job set lease_until = 5, attempt = 9 where ref_id = '{waiting}'"))
@@ -574,7 +580,10 @@ on_both!(vectors_of_another_encoder_are_made_anew, engine, {
     let review = app.review_in(&new, &["pending"]).await;
     assert!(review["draft"]["text"].as_str().unwrap().contains("30 days"), "{review}");
     p.refill().await.unwrap();
-    assert!(job::claim(&app.store, "w", 9, LEASE).await.unwrap().is_empty(), "work without end");
+    assert!(
+        job::claim(&app.store, "w", Lane::Messages, 9, LEASE).await.unwrap().is_empty(),
+        "work without end"
+    );
     drop(service);
     life.stop();
     assert!(life.finished(Duration::from_secs(20)).await);

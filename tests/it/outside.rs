@@ -55,7 +55,8 @@ async fn a_signed_reply_is_posted_once_and_a_429_is_tried_again() {
     app.teach("Returns", ARTICLE).await;
     let slow = ResponseTemplate::new(429).insert_header("retry-after", "1");
     let server = answering(vec![slow, ResponseTemplate::new(200)]).await;
-    app.post_to("hooked", &format!("{}/in", server.uri()), &[app.home.secret.clone()]).await;
+    app.post_to("hooked", &format!("{}/in", server.uri()), std::slice::from_ref(&app.home.secret))
+        .await;
     let begun = std::time::Instant::now();
     let id = ask_and_sign(&app, 1).await;
     app.review_in(&id, &["sent"]).await;
@@ -76,7 +77,8 @@ async fn what_is_not_certainly_unsent_waits_for_a_person() {
     let app = TestApp::start(Engine::Sqlite).await;
     app.teach("Returns", ARTICLE).await;
     let server = answering(vec![ResponseTemplate::new(500), ResponseTemplate::new(200)]).await;
-    app.post_to("hooked", &format!("{}/in", server.uri()), &[app.home.secret.clone()]).await;
+    app.post_to("hooked", &format!("{}/in", server.uri()), std::slice::from_ref(&app.home.secret))
+        .await;
     let id = ask_and_sign(&app, 1).await;
     let unknown = app.review_in(&id, &["unknown"]).await;
     app.quiet().await;
@@ -93,7 +95,8 @@ async fn a_gone_endpoint_switches_its_channel_off() {
     let app = TestApp::start(Engine::Sqlite).await;
     app.teach("Returns", ARTICLE).await;
     let server = answering(vec![ResponseTemplate::new(410)]).await;
-    app.post_to("hooked", &format!("{}/in", server.uri()), &[app.home.secret.clone()]).await;
+    app.post_to("hooked", &format!("{}/in", server.uri()), std::slice::from_ref(&app.home.secret))
+        .await;
     let id = ask_and_sign(&app, 1).await;
     app.review_in(&id, &["failed"]).await;
     let mut c = app.store.db.read().await.unwrap();
@@ -109,13 +112,14 @@ async fn private_addresses_get_no_connection() {
     let app = TestApp::start_with(Engine::Sqlite, &["send.allow_private_addresses=false"]).await;
     app.teach("Returns", ARTICLE).await;
     let server = answering(vec![ResponseTemplate::new(200)]).await;
-    app.post_to("hooked", &format!("{}/in", server.uri()), &[app.home.secret.clone()]).await;
+    app.post_to("hooked", &format!("{}/in", server.uri()), std::slice::from_ref(&app.home.secret))
+        .await;
     let literal = ask_and_sign(&app, 1).await;
     app.review_in(&literal, &["failed"]).await;
     app.post_to(
         "hooked",
         &format!("http://localhost:{}/in", server.address().port()),
-        &[app.home.secret.clone()],
+        std::slice::from_ref(&app.home.secret),
     )
     .await;
     let named = ask_and_sign(&app, 2).await;

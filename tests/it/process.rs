@@ -43,6 +43,7 @@ impl Start {
             // Every kill costs a claimed job an attempt; here that must not make dead letters.
             "worker.max_attempts=200".to_owned(),
             "send.timeout_s=1".to_owned(),
+            "events.timeout_s=1".to_owned(),
             "send.allow_private_addresses=true".to_owned(),
             "log.level=info".to_owned(),
             "log.format=text".to_owned(),

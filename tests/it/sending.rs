@@ -88,7 +88,7 @@ async fn an_outage_that_outlasts_the_attempts_loses_no_reply() {
     let app = TestApp::start_with(Engine::Sqlite, &["worker.max_attempts=2"]).await;
     app.teach("Returns", ARTICLE).await;
     let server = endpoint(&[429, 429, 429, 200]).await;
-    app.post_to("chat", &server.uri(), &[app.home.secret.clone()]).await;
+    app.post_to("chat", &server.uri(), std::slice::from_ref(&app.home.secret)).await;
     let id = app.say("m-1", "t-1", QUESTION).await;
     approve(&app, &app.review_in(&id, &["pending"]).await).await;
     app.review_in(&id, &["sent"]).await;
@@ -101,7 +101,7 @@ on_both!(a_refused_reply_comes_back_to_a_person, engine, {
     let app = TestApp::start(engine).await;
     app.teach("Returns", ARTICLE).await;
     let server = endpoint(&[400, 409]).await;
-    app.post_to("chat", &server.uri(), &[app.home.secret.clone()]).await;
+    app.post_to("chat", &server.uri(), std::slice::from_ref(&app.home.secret)).await;
     let id = app.say("m-1", "t-1", QUESTION).await;
     let first = app.review_in(&id, &["pending"]).await;
     approve(&app, &first).await;
@@ -123,7 +123,7 @@ on_both!(a_person_who_finds_that_it_never_arrived_can_sign_it_again, engine, {
     let app = TestApp::start(engine).await;
     app.teach("Returns", ARTICLE).await;
     let server = endpoint(&[500, 200]).await;
-    app.post_to("chat", &server.uri(), &[app.home.secret.clone()]).await;
+    app.post_to("chat", &server.uri(), std::slice::from_ref(&app.home.secret)).await;
     let id = app.say("m-1", "t-1", QUESTION).await;
     approve(&app, &app.review_in(&id, &["pending"]).await).await;
     let lost = app.review_in(&id, &["unknown"]).await;
@@ -139,7 +139,7 @@ async fn what_can_not_be_delivered_is_not_signed() {
     let app = TestApp::start(Engine::Sqlite).await;
     app.teach("Returns", ARTICLE).await;
     let server = endpoint(&[200]).await;
-    app.post_to("chat", &server.uri(), &[app.home.secret.clone()]).await;
+    app.post_to("chat", &server.uri(), std::slice::from_ref(&app.home.secret)).await;
     let id = app.say("m-1", "t-1", QUESTION).await;
     let review = app.review_in(&id, &["pending"]).await;
     let long = json!({"text": "A long answer. ".repeat(1500), "revision": review["revision"]});

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign::domain::ids::{ChannelId, Micros, TenantId};
 use countersign::pipeline;
-use countersign::store::job::{self, Claim, Kind};
+use countersign::store::job::{self, Claim, Kind, Lane};
 use countersign::store::{Error, Store, send};
 
 use crate::harness::TestApp;
@@ -72,7 +72,9 @@ on_both!(every_job_is_claimed_exactly_once, engine, {
                 let mut empty = 0;
                 // A round may find nothing while others hold the locks; three in a row mean the end.
                 while empty < 3 {
-                    let got = job::claim(&store, &format!("w-{i}"), 7, LEASE).await.unwrap();
+                    let got = job::claim(&store, &format!("w-{i}"), Lane::Messages, 7, LEASE)
+                        .await
+                        .unwrap();
                     assert!(got.len() <= 7, "{} claims in a batch of 7", got.len());
                     if got.is_empty() {
                         empty += 1;
@@ -102,14 +104,14 @@ on_both!(a_lost_claim_changes_nothing, engine, {
     let app = TestApp::idle(engine, &[]).await;
     let store = &app.store;
     enqueue(store, &app.home.id, 1).await;
-    let first = job::claim(store, "first", 1, LEASE).await.unwrap().remove(0);
+    let first = job::claim(store, "first", Lane::Messages, 1, LEASE).await.unwrap().remove(0);
     assert_eq!(first.attempt, 1);
     assert_eq!(sweep(store).await, 0, "a lease that runs was swept up");
-    assert!(job::claim(store, "other", 1, LEASE).await.unwrap().is_empty());
+    assert!(job::claim(store, "other", Lane::Messages, 1, LEASE).await.unwrap().is_empty());
 
     sql_on(store, "update job set lease_until = 0").await;
     assert_eq!(sweep(store).await, 1);
-    let second = job::claim(store, "second", 1, LEASE).await.unwrap().remove(0);
+    let second = job::claim(store, "second", Lane::Messages, 1, LEASE).await.unwrap().remove(0);
     assert_eq!((second.id.as_str(), second.attempt), (first.id.as_str(), 2));
     assert_ne!(first.token, second.token);
 
@@ -132,7 +134,7 @@ on_both!(a_flood_does_not_hold_up_another_tenant, engine, {
     let other = app.tenant("other").await;
     enqueue(&app.store, &app.home.id, 500).await;
     enqueue(&app.store, &other.id, 1).await;
-    let batch = job::claim(&app.store, "w", 4, LEASE).await.unwrap();
+    let batch = job::claim(&app.store, "w", Lane::Messages, 4, LEASE).await.unwrap();
     assert_eq!(batch.len(), 4);
     assert!(batch.iter().any(|c| c.tenant == other.id), "the small tenant waits behind the flood");
     app.stop().await;
@@ -143,7 +145,7 @@ on_both!(what_is_given_up_stays_visible, engine, {
     let store = &app.store;
     let poison = app.say("p-1", "t-1", "How long do I have to return an item?").await;
     for attempt in 1..=8 {
-        let claim = job::claim(store, "w", 1, LEASE).await.unwrap().remove(0);
+        let claim = job::claim(store, "w", Lane::Messages, 1, LEASE).await.unwrap().remove(0);
         assert_eq!((claim.attempt, claim.ref_id.as_str()), (attempt, poison.as_str()));
         if attempt < 8 {
             sql_on(store, "update job set lease_until = 0 where state = 'running'").await;
@@ -153,7 +155,7 @@ on_both!(what_is_given_up_stays_visible, engine, {
         }
     }
     assert!(
-        job::claim(store, "w", 1, LEASE).await.unwrap().is_empty(),
+        job::claim(store, "w", Lane::Messages, 1, LEASE).await.unwrap().is_empty(),
         "a dead letter was claimed"
     );
     let (_, m) = app.get(&app.home.key, &format!("/v1/messages/{poison}")).await;
@@ -161,10 +163,10 @@ on_both!(what_is_given_up_stays_visible, engine, {
 
     // A message that was understood but can't be answered comes before a person.
     let good = app.say("p-2", "t-2", "How long do I have to return an item?").await;
-    let claim = job::claim(store, "w", 1, LEASE).await.unwrap().remove(0);
+    let claim = job::claim(store, "w", Lane::Messages, 1, LEASE).await.unwrap().remove(0);
     assert_eq!(claim.ref_id, good);
     app.app.pipeline.run(&claim).await.unwrap();
-    let claim = job::claim(store, "w", 1, LEASE).await.unwrap().remove(0);
+    let claim = job::claim(store, "w", Lane::Messages, 1, LEASE).await.unwrap().remove(0);
     assert_eq!(claim.kind, Kind::Answer);
     pipeline::bury(store, &claim, "the drafter always fails").await.unwrap();
     let review = app.review_in(&good, &["no_match"]).await;
@@ -182,7 +184,7 @@ on_both!(what_is_given_up_stays_visible, engine, {
 
     // A person replays them: both are claimed again, with fresh attempts.
     assert_eq!(pipeline::replay(store, &app.home.id).await.unwrap(), 2);
-    let again = job::claim(store, "w", 9, LEASE).await.unwrap();
+    let again = job::claim(store, "w", Lane::Messages, 9, LEASE).await.unwrap();
     assert_eq!(again.iter().map(|c| c.attempt).collect::<Vec<_>>(), [1, 1]);
     // The empty review makes room for the new draft.
     let answer = again.iter().find(|c| c.kind == Kind::Answer).unwrap();

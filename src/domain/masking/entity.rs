@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Longest name of a type, in bytes; with an id and the brackets a token stays below 80 bytes.
 const MAX_NAME: usize = 40;
@@ -16,8 +17,9 @@ const MAX_NAME: usize = 40;
 /// Upper-case ASCII letters, digits and underscores, beginning with a letter and ending with a
 /// letter or digit, at most 40 bytes: the alphabet that tokens and placeholders can carry.
 /// Cheap to clone.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, pattern = "^[A-Z]([A-Z0-9_]*[A-Z0-9])?$", max_length = 40)]
 pub struct Entity(Name);
 
 #[derive(Clone)]

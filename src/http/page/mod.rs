@@ -2,6 +2,7 @@
 //! context. Everything changes by POST with the session's token; nothing needs JavaScript.
 
 mod act;
+mod docs;
 mod library;
 mod login;
 mod logins;
@@ -45,6 +46,7 @@ pub fn routes() -> Router<App> {
         .route("/outbox", get(library::outbox))
         .route("/knowledge", get(library::knowledge))
         .route("/knowledge/{id}", get(library::article))
+        .route("/docs", get(docs::show))
         .route("/assets/{file}", get(asset))
         .fallback(missing)
 }

@@ -7,6 +7,7 @@
 //!
 //! Each page has a `sample()`, which the tests, the preview and the next designer use.
 
+mod docs;
 mod queue;
 mod review;
 mod sample;
@@ -16,6 +17,7 @@ mod words;
 
 use serde::Serialize;
 
+pub use docs::DocsPage;
 pub use queue::{Claim, Flag, Queue, QueuePage, Row, RowIntent, TabCount};
 pub use review::{
     Alternative, Analysis, Attachment, AuditRow, Can, Delivery, Draft, Editor, Envelope, Grounding,

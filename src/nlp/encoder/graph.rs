@@ -6,6 +6,7 @@
 //! point only, because the keys and values of the next layer go to a second buffer.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::ThreadPool;
 use rten_simd::SimdOp;
@@ -35,7 +36,7 @@ pub(super) struct Graph {
     norm: Norm,
     layers: Vec<Layer>,
     /// How the hidden channels are held in all of the above.
-    order: ChannelOrder,
+    order: Arc<ChannelOrder>,
     kernels: Kernels,
 }
 
@@ -135,7 +136,7 @@ impl Graph {
             positions,
             norm: loader.norm("embeddings.LayerNorm")?,
             layers,
-            order,
+            order: Arc::new(order),
             kernels,
         })
     }
@@ -145,9 +146,9 @@ impl Graph {
         matches!(self.kernels, Kernels::Portable)
     }
 
-    /// Brings rows of hidden channels, states or sums of states, into the model's own order.
-    pub(super) fn restore(&self, rows: &mut [f32]) {
-        self.order.restore(rows);
+    /// How the hidden channels are held, to bring states into the model's own order.
+    pub(super) fn order(&self) -> &Arc<ChannelOrder> {
+        &self.order
     }
 
     /// Runs `sequences` (token ids below the vocabulary size, each no longer than the position table)

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::config::Pooling;
 use super::graph::{Board, Share, States};
 use super::lanes::Lane;
+use super::reading::{Reading, TokenStates};
 use super::windows::{self, PASS};
 use super::wordpiece::Piece;
-use super::{Encoder, Encoding, Reading, Token};
+use super::{Encoder, Encoding, Token};
 
 /// Below this many rows a thread, splitting a text over threads costs more than it gives.
 const ROWS_PER_SHARE: usize = 24;
@@ -27,35 +28,54 @@ struct Sums {
     counts: [usize; 2],
 }
 
-pub(super) fn encode(encoder: &Encoder, texts: &[&str]) -> Vec<Encoding> {
-    let mut pieces = Vec::new();
-    let (mut ids, mut windows, mut lengths) =
-        (Vec::new(), Vec::new(), Vec::with_capacity(texts.len()));
-    for (text, source) in texts.iter().enumerate() {
-        pieces.clear();
-        encoder.tokenizer.tokenize(source, &mut pieces);
-        lengths.push(pieces.len());
-        encoder.frame(&pieces, text, &mut ids, &mut windows);
-    }
-    let sums = encoder.run(&ids, &windows, |states| encoder.sum(states));
-    encoder.combine(&lengths, windows.iter().zip(&sums))
+/// Texts cut into windows.
+#[derive(Default)]
+struct Plan {
+    pieces: Vec<Vec<Piece>>,
+    ids: Vec<u32>,
+    windows: Vec<Window>,
 }
 
-pub(super) fn read(encoder: &Encoder, text: &str) -> Reading {
-    let mut pieces = Vec::new();
-    encoder.tokenizer.tokenize(text, &mut pieces);
-    let (mut ids, mut windows) = (Vec::new(), Vec::new());
-    encoder.frame(&pieces, 0, &mut ids, &mut windows);
-    let results =
-        encoder.run(&ids, &windows, |states| (encoder.sum(states), encoder.token_states(states)));
-    let mut encodings =
-        encoder.combine(&[pieces.len()], windows.iter().zip(results.iter().map(|(sums, _)| sums)));
-    Reading {
-        encoding: encodings.swap_remove(0),
-        tokens: pieces.into_iter().map(Token::from).collect(),
-        states: results.into_iter().flat_map(|(_, states)| states).collect(),
-        dims: encoder.dims,
+impl Plan {
+    fn of(encoder: &Encoder, texts: &[&str]) -> Self {
+        let mut plan = Plan::default();
+        for (text, source) in texts.iter().enumerate() {
+            let mut pieces = Vec::new();
+            encoder.tokenizer.tokenize(source, &mut pieces);
+            encoder.frame(&pieces, text, &mut plan.ids, &mut plan.windows);
+            plan.pieces.push(pieces);
+        }
+        plan
     }
+
+    fn lengths(&self) -> Vec<usize> {
+        self.pieces.iter().map(Vec::len).collect()
+    }
+}
+
+pub(super) fn encode(encoder: &Encoder, texts: &[&str]) -> Vec<Encoding> {
+    let plan = Plan::of(encoder, texts);
+    let sums = encoder.run(&plan.ids, &plan.windows, |states| encoder.sum(states));
+    encoder.combine(&plan.lengths(), plan.windows.iter().zip(&sums))
+}
+
+pub(super) fn read(encoder: &Encoder, texts: &[&str]) -> Vec<Reading> {
+    let plan = Plan::of(encoder, texts);
+    let results = encoder.run(&plan.ids, &plan.windows, |states| {
+        (encoder.sum(states), encoder.token_states(states))
+    });
+    let sums = plan.windows.iter().zip(results.iter().map(|(sums, _)| sums));
+    let encodings = encoder.combine(&plan.lengths(), sums);
+    let mut states: Vec<TokenStates> = texts.iter().map(|_| TokenStates::default()).collect();
+    for (window, (_, of_window)) in plan.windows.iter().zip(results) {
+        states[window.text].append(of_window);
+    }
+    let read = encodings.into_iter().zip(plan.pieces).zip(states);
+    read.map(|((encoding, pieces), states)| {
+        let tokens = pieces.into_iter().map(Token::from).collect();
+        Reading::new(encoding, tokens, states, encoder.dims, encoder.graph.order())
+    })
+    .collect()
 }
 
 impl Encoder {
@@ -105,21 +125,25 @@ impl Encoder {
         sums
     }
 
-    /// The means of the two tapped layers, without the opening and the closing token.
-    fn token_states(&self, states: &[States<'_>]) -> Vec<f32> {
-        let rows = states.iter().flat_map(|part| {
-            part.lower.chunks_exact(self.dims).zip(part.upper.chunks_exact(self.dims))
-        });
+    /// The states of the window's tokens, without the opening and the closing one.
+    fn token_states(&self, states: &[States<'_>]) -> TokenStates {
         let count: usize = states.iter().map(|part| part.lower.len() / self.dims).sum();
-        let mut means: Vec<f32> = rows
-            .skip(1)
-            .take(count.saturating_sub(2))
-            .flat_map(|(lower, upper)| {
-                lower.iter().zip(upper).map(|(lower, upper)| (lower + upper) / 2.0)
-            })
-            .collect();
-        self.graph.restore(&mut means);
-        means
+        let inner = self.dims..count.saturating_sub(1).max(1) * self.dims;
+        let mut kept = TokenStates::with_capacity(inner.len());
+        let mut start = 0;
+        for part in states {
+            let (from, to) = (inner.start.max(start), inner.end.min(start + part.lower.len()));
+            if from < to {
+                let cells = from - start..to - start;
+                let between = part.lower[cells.clone()].iter().zip(&part.upper[cells.clone()]);
+                kept.middle.extend(between.map(|(lower, upper)| (lower + upper) / 2.0));
+                kept.upper.extend_from_slice(&part.upper[cells.clone()]);
+                kept.last.extend_from_slice(&part.last[cells]);
+            }
+            start += part.lower.len();
+        }
+        self.graph.order().restore(&mut kept.middle);
+        kept
     }
 
     fn combine<'a>(
@@ -152,8 +176,8 @@ impl Encoder {
                     encoding.embedding.iter().map(|value| value * value).sum::<f32>().sqrt();
                 scale(&mut encoding.embedding, 1.0 / length.max(f32::MIN_POSITIVE));
                 scale(&mut encoding.layer4, 1.0 / counts[1].max(1) as f32);
-                self.graph.restore(&mut encoding.embedding);
-                self.graph.restore(&mut encoding.layer4);
+                self.graph.order().restore(&mut encoding.embedding);
+                self.graph.order().restore(&mut encoding.layer4);
                 encoding
             })
             .collect()
@@ -260,13 +284,13 @@ fn part<'a>(share: &'a Share<'_>, rows: &Range<usize>, dims: usize) -> States<'a
 }
 
 /// Adds each row of `rows` to `sum`; returns how many there are.
-fn add_rows(rows: &[f32], sum: &mut [f32]) -> usize {
+pub(super) fn add_rows(rows: &[f32], sum: &mut [f32]) -> usize {
     for row in rows.chunks_exact(sum.len()) {
         sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
     }
     rows.len() / sum.len()
 }
 
-fn scale(values: &mut [f32], factor: f32) {
+pub(super) fn scale(values: &mut [f32], factor: f32) {
     values.iter_mut().for_each(|value| *value *= factor);
 }

@@ -7,10 +7,12 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::calibrate::Bend;
 use super::features::BUCKETS;
 use super::injection::InjectionHead;
 use super::intent::{IntentHead, Unseen};
 use super::linalg::Matrix;
+use super::linear::{Learner, Linear};
 use super::ridge::Ridge;
 use super::sentiment::SentimentHead;
 use super::spam::SpamHead;
@@ -56,7 +58,7 @@ pub enum CacheError {
 struct Opening {
     key: Key,
     labels: Vec<IntentLabel>,
-    unseen: (usize, f32, f32, f32),
+    unseen: (usize, f32, f32, f32, f32),
     accuracies: [f32; 3],
 }
 
@@ -70,19 +72,46 @@ pub(super) fn encode(key: &Key, fitted: &Fitted) -> Result<Vec<u8>, CacheError> 
     let opening = Opening {
         key: key.clone(),
         labels: fitted.intent.labels.clone(),
-        unseen: (unseen.examples, unseen.accuracy, unseen.abstained, unseen.accuracy_kept),
+        unseen: (
+            unseen.examples,
+            unseen.accuracy,
+            unseen.abstained,
+            unseen.accuracy_kept,
+            unseen.calibration_error,
+        ),
         accuracies: [report.sentiment, report.spam, report.injection],
     };
     let mut body = Vec::new();
     let json = serde_json::to_vec(&opening)?;
     put_count(&mut body, json.len());
     body.extend(json);
-    put_floats(&mut body, &[fitted.intent.threshold, fitted.spam.threshold]);
+    let bend = fitted.intent.bend;
+    let thresholds = [
+        fitted.intent.threshold,
+        fitted.spam.threshold,
+        fitted.injection.flagged,
+        bend.slope,
+        bend.shift,
+    ];
+    put_floats(&mut body, &thresholds);
     put_floats(&mut body, &fitted.sentiment.cuts);
-    for ridge in
-        [&fitted.intent.ridge, &fitted.sentiment.ridge, &fitted.spam.ridge, &fitted.injection.ridge]
-    {
-        put_ridge(&mut body, ridge);
+    for learner in [
+        &fitted.intent.learner,
+        &fitted.sentiment.learner,
+        &fitted.spam.learner,
+        &fitted.injection.learner,
+    ] {
+        match learner {
+            Learner::Kernel(ridge) => {
+                put_count(&mut body, 0);
+                put_ridge(&mut body, ridge);
+            }
+            Learner::Linear(linear) => {
+                put_count(&mut body, 1);
+                put_floats(&mut body, &linear.centre);
+                put_floats(&mut body, linear.weights.values());
+            }
+        }
     }
     let mut bytes = MAGIC.to_vec();
     bytes.extend(Sha256::digest(&body));
@@ -110,27 +139,32 @@ pub(super) fn decode(bytes: &[u8], wanted: &Key) -> Result<Fitted, CacheError> {
         });
     }
     let thresholds = reader.floats()?;
-    let [intent_threshold, spam_threshold] = thresholds[..] else {
+    let [intent_threshold, spam_threshold, flagged, slope, shift] = thresholds[..] else {
         return Err(CacheError::Damaged);
     };
     let cuts = reader.floats()?;
     let (intent, sentiment, spam, injection) =
-        (reader.ridge()?, reader.ridge()?, reader.ridge()?, reader.ridge()?);
+        (reader.learner()?, reader.learner()?, reader.learner()?, reader.learner()?);
     if intent.classes() != opening.labels.len()
         || cuts.len() + 1 != sentiment.classes()
         || !reader.rest.is_empty()
     {
         return Err(CacheError::Damaged);
     }
-    let (examples, accuracy, abstained, accuracy_kept) = opening.unseen;
+    let (examples, accuracy, abstained, accuracy_kept, calibration_error) = opening.unseen;
     let [sentiment_accuracy, spam_accuracy, injection_accuracy] = opening.accuracies;
     Ok(Fitted {
-        intent: IntentHead { ridge: intent, labels: opening.labels, threshold: intent_threshold },
-        sentiment: SentimentHead { ridge: sentiment, cuts },
-        spam: SpamHead { ridge: spam, threshold: spam_threshold },
-        injection: InjectionHead { ridge: injection },
+        intent: IntentHead {
+            learner: intent,
+            labels: opening.labels,
+            threshold: intent_threshold,
+            bend: Bend { slope, shift },
+        },
+        sentiment: SentimentHead { learner: sentiment, cuts },
+        spam: SpamHead { learner: spam, threshold: spam_threshold },
+        injection: InjectionHead { learner: injection, flagged },
         report: FittedReport {
-            intent: Unseen { examples, accuracy, abstained, accuracy_kept },
+            intent: Unseen { examples, accuracy, abstained, accuracy_kept, calibration_error },
             sentiment: sentiment_accuracy,
             spam: spam_accuracy,
             injection: injection_accuracy,
@@ -191,11 +225,19 @@ impl<'a> Reader<'a> {
         let dense = Matrix::from_values(centre.len(), self.floats()?).ok_or(CacheError::Damaged)?;
         let classes = self.count()?;
         let alpha = Matrix::from_values(classes, self.floats()?).ok_or(CacheError::Damaged)?;
-        if dense.rows() != alpha.rows() {
-            return Err(CacheError::Damaged);
-        }
         let hashed = (0..dense.rows()).map(|_| self.hashed()).collect::<Result<Vec<_>, _>>()?;
-        Ok(Ridge { gamma, scale, centre, dense, hashed, alpha })
+        Ridge::from_parts((gamma, scale), centre, dense, hashed, alpha).ok_or(CacheError::Damaged)
+    }
+
+    fn learner(&mut self) -> Result<Learner, CacheError> {
+        if self.count()? == 0 {
+            return self.ridge().map(Learner::Kernel);
+        }
+        let (centre, values) = (self.floats()?, self.floats()?);
+        Matrix::from_values(centre.len() + BUCKETS + 1, values)
+            .and_then(|weights| Linear::new(centre, weights))
+            .map(Learner::Linear)
+            .ok_or(CacheError::Damaged)
     }
 
     fn hashed(&mut self) -> Result<Vec<(u16, f32)>, CacheError> {

@@ -6,6 +6,9 @@
 //! length one, which is what the kernel of `ridge` expects.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
 
 use super::linalg::{dot, norm};
 use super::words::{Phrases, Word};
@@ -18,7 +21,7 @@ const PART: usize = 4;
 
 /// How much each block weighs: the length of the block's vector before the whole is normalised, or for
 /// concepts and cues the value of one that is present.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Weights {
     /// The last layer's mean state.
     pub embedding: f32,
@@ -30,6 +33,38 @@ pub struct Weights {
     pub hashed: f32,
     /// Each of a head's own numbers.
     pub cues: f32,
+}
+
+/// Where the blocks lie among the dense numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The embedding; empty when it doesn't count.
+    pub embedding: Range<usize>,
+    /// Layer 4.
+    pub layer4: Range<usize>,
+    /// Concepts.
+    pub concepts: Range<usize>,
+    /// A head's own numbers.
+    pub cues: Range<usize>,
+}
+
+impl Weights {
+    /// The layout of features with `dims` numbers a state and so many concepts and cues.
+    #[must_use]
+    pub fn layout(&self, dims: usize, concepts: usize, cues: usize) -> Layout {
+        let mut at = 0;
+        let mut next = |wanted: bool, length: usize| {
+            let start = at;
+            at += if wanted { length } else { 0 };
+            start..at
+        };
+        Layout {
+            embedding: next(self.embedding > 0.0, dims),
+            layer4: next(self.layer4 > 0.0, dims),
+            concepts: next(self.concepts > 0.0, concepts),
+            cues: next(true, cues),
+        }
+    }
 }
 
 /// One message as a head sees it.
@@ -83,31 +118,37 @@ impl Features {
     }
 }
 
+/// The buckets of a word and of its parts, with how much each counts: a whole word one, each run of [`PART`]
+/// letters a half.
+pub fn buckets_of(word: &str, mut each: impl FnMut(u16, f32)) {
+    let mut count = |hash: u32, value: f32| {
+        each(((hash ^ (hash >> 16)) as usize % BUCKETS) as u16, value);
+    };
+    count(fnv(word.as_bytes().iter()), 1.0);
+    let marked = format!("<{word}>");
+    let starts: Vec<usize> =
+        marked.char_indices().map(|(at, _)| at).chain([marked.len()]).collect();
+    for ends in starts.windows(PART + 1) {
+        if let [first, .., last] = ends {
+            count(fnv(marked.as_bytes()[*first..*last].iter().chain(b"#")), 0.5);
+        }
+    }
+}
+
 /// 32-bit FNV-1a.
 fn fnv<'a>(bytes: impl Iterator<Item = &'a u8>) -> u32 {
     bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
-/// Whole words count one, each run of [`PART`] letters a half; the vector has length `weight`.
+/// All words' buckets; the vector has length `weight`.
 fn hashed(words: &[Word], weight: f32) -> Vec<(u16, f32)> {
-    let mut buckets = BTreeMap::<u16, f32>::new();
-    let mut count = |hash: u32, value: f32| {
-        let bucket = (hash ^ (hash >> 16)) as usize % BUCKETS;
-        *buckets.entry(bucket as u16).or_default() += value;
-    };
+    let mut counts = [0f32; BUCKETS];
     for word in words {
-        count(fnv(word.text.as_bytes().iter()), 1.0);
-        let marked = format!("<{}>", word.text);
-        let starts: Vec<usize> =
-            marked.char_indices().map(|(at, _)| at).chain([marked.len()]).collect();
-        for ends in starts.windows(PART + 1) {
-            if let [first, .., last] = ends {
-                count(fnv(marked.as_bytes()[*first..*last].iter().chain(b"#")), 0.5);
-            }
-        }
+        buckets_of(&word.text, |bucket, value| counts[usize::from(bucket)] += value);
     }
-    let length = buckets.values().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-    buckets.into_iter().map(|(bucket, x)| (bucket, x / length * weight)).collect()
+    let length = counts.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    let present = counts.iter().enumerate().filter(|(_, x)| **x != 0.0);
+    present.map(|(bucket, x)| (bucket as u16, x / length * weight)).collect()
 }
 
 /// The list of concepts, `name = "phrases"` in TOML.
@@ -129,6 +170,12 @@ impl Concepts {
             phrases.add_list(list, &number);
         }
         Ok(Self { phrases, count: lists.len() })
+    }
+
+    /// The words of each concept that occurs: its number, the first word, how many.
+    pub fn places(&self, words: &[Word]) -> Vec<(usize, usize, usize)> {
+        let hits = self.phrases.find(words).into_iter();
+        hits.map(|hit| (*hit.value, hit.first, hit.length)).collect()
     }
 
     /// 1 for each concept that occurs, 0 for the others.

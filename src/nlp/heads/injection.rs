@@ -13,25 +13,27 @@ use std::ops::Range;
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 
+use super::evidence::{Decision, Seen};
 use super::examples::Examples;
 use super::features::{Features, Weights};
-use super::ridge::{Ridge, RidgeError, RidgeOptions};
-use super::surface::{Surface, SurfacePart};
+use super::linear::Learner;
+use super::ridge::{RidgeError, RidgeOptions};
+use super::surface::{Surface, SurfaceReader};
 use super::words::Word;
-use crate::domain::triage::{Cue, Injection, Probability};
-use crate::nlp::encoder::Encoding;
+use crate::domain::triage::{Cue, Evidence, Injection, Probability};
+use crate::nlp::encoder::{Encoding, Reading};
 
 /// How much each block counts; chosen on leave-one-out scores.
 const WEIGHTS: Weights =
     Weights { embedding: 1.0, layer4: 0.7, concepts: 0.15, hashed: 0.6, cues: 0.0 };
 const OPTIONS: RidgeOptions = RidgeOptions { gamma: 2.0, lambda: 0.4 };
-/// From this score on a message is flagged.
+/// From this score on a message is flagged, by the head that is fitted at start.
 const FLAGGED: f32 = 0.5;
 /// The label order of the example file.
 pub(super) const LABELS: [&str; 2] = ["benign", "attack"];
 /// Sentences looked at in one message, and words a sentence needs to be one.
 const MOST_SENTENCES: usize = 24;
-const FEWEST_WORDS: usize = 4;
+pub(super) const FEWEST_WORDS: usize = 4;
 /// What a lone task loses: a message that is nothing but "write me a poem" is off topic, not an order slipped
 /// into a letter, and the intent head says so.
 const OUT_OF_PLACE: f32 = 0.5;
@@ -210,16 +212,49 @@ pub fn sentences(text: &str) -> Vec<Range<usize>> {
 /// One sentence of a message as the head sees it.
 #[derive(Debug)]
 pub struct Part<'a> {
-    /// Its surface.
-    pub surface: SurfacePart,
+    /// Where it lies in what was read.
+    pub bytes: Range<usize>,
+    /// Its words.
+    pub words: &'a [Word],
+    /// 1 for each concept present.
+    pub concepts: Vec<f32>,
     /// Its encoding.
-    pub encoding: &'a Encoding,
+    pub encoding: Encoding,
+}
+
+/// The sentences of a message as the head reads them; the whole as one where it is a single one.
+///
+/// `alone` holds the [`sentences`]' own encodings. Where it is empty they are read off the message's one pass,
+/// which finds fewer orders: within a letter the states of a sentence are coloured by its neighbours.
+#[must_use]
+pub fn parts<'a>(
+    text: &str,
+    surface: &'a Surface,
+    reading: &Reading,
+    alone: &[Encoding],
+    reader: &SurfaceReader,
+) -> Vec<Part<'a>> {
+    let words = &surface.part.words;
+    let part = |(number, bytes): (usize, Range<usize>)| {
+        let encoding = alone.get(number).cloned().or_else(|| reading.pool(bytes.clone()))?;
+        let at = |byte: usize| words.partition_point(|word| word.start < byte);
+        let words = &words[at(bytes.start)..at(bytes.end)];
+        Some(Part { bytes, words, concepts: reader.concepts(words), encoding })
+    };
+    let parts: Vec<Part<'a>> = sentences(text).into_iter().enumerate().filter_map(part).collect();
+    if !parts.is_empty() {
+        return parts;
+    }
+    let concepts = surface.part.concepts.clone();
+    vec![Part { bytes: 0..text.len(), words, concepts, encoding: reading.encoding.clone() }]
 }
 
 /// A head for orders to the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InjectionHead {
-    pub(super) ridge: Ridge,
+    pub(super) learner: Learner,
+    /// From this score on a message is flagged.
+    pub(super) flagged: f32,
 }
 
 impl InjectionHead {
@@ -238,42 +273,76 @@ impl InjectionHead {
         };
         let fit = examples.fit(surfaces, encodings, row, LABELS.len(), OPTIONS)?;
         let right = examples.accuracy(&fit, |row| usize::from(row[1] > 0.5));
-        Ok((Self { ridge: fit.ridge }, right))
+        Ok((Self { learner: Learner::Kernel(fit.ridge), flagged: FLAGGED }, right))
     }
 
     /// Probability that a sentence is an order to the model.
     #[must_use]
-    pub fn probability(&self, surface: &SurfacePart, encoding: &Encoding) -> f32 {
-        if surface.words.len() < FEWEST_WORDS {
+    pub fn probability(&self, part: &Part<'_>) -> f32 {
+        if part.words.len() < FEWEST_WORDS {
             return 0.0;
         }
-        self.ridge
-            .probabilities(features(&surface.words, &surface.concepts, encoding))
+        self.learner
+            .probabilities(features(part.words, &part.concepts, &part.encoding))
             .get(1)
             .copied()
             .unwrap_or(0.0)
     }
 
-    /// The verdict on a message from what the patterns found, its own encoding, and those of its sentences
-    /// (empty when they weren't encoded).
+    /// The verdict on a message from what the patterns found and from its sentences, or from the whole
+    /// as a part where it is a single one.
     #[must_use]
-    pub fn classify(
-        &self,
-        patterns: (f32, Vec<Cue>),
-        whole: (&Surface, &Encoding),
-        parts: &[Part<'_>],
-    ) -> Injection {
+    pub fn classify(&self, patterns: (f32, Vec<Cue>), parts: &[Part<'_>]) -> Injection {
         let (found, reasons) = patterns;
-        let by_head = if parts.is_empty() {
-            self.probability(&whole.0.part, whole.1) * OUT_OF_PLACE
-        } else {
-            let each: Vec<f32> =
-                parts.iter().map(|part| self.probability(&part.surface, part.encoding)).collect();
-            out_of_place(&each)
+        let each: Vec<f32> = parts.iter().map(|part| self.probability(part)).collect();
+        let by_head = match self.learner {
+            Learner::Kernel(_) => out_of_place(&each),
+            // It was fitted on sentences among others, and on whole orders too.
+            Learner::Linear(_) => each.iter().copied().fold(0.0, f32::max),
         };
         let score = Probability::clamped(1.0 - (1.0 - found) * (1.0 - by_head));
-        Injection { score, flagged: score.get() >= FLAGGED, reasons }
+        Injection { score, flagged: score.get() >= self.flagged, reasons, evidence: Vec::new() }
     }
+}
+
+impl InjectionHead {
+    /// The words of the likeliest sentence that moved its score.
+    #[must_use]
+    pub fn explain(&self, parts: &[Part<'_>], seen: &Seen<'_>) -> Vec<Evidence> {
+        let likeliest = parts
+            .iter()
+            .max_by(|a, b| self.probability(a).total_cmp(&self.probability(b)))
+            .filter(|part| self.probability(part) >= self.flagged);
+        let Some(part) = likeliest else { return Vec::new() };
+        let features = features(part.words, &part.concepts, &part.encoding);
+        let places = concepts_within(seen.concepts, seen.surface, part.words);
+        Decision {
+            learner: &self.learner,
+            weights: &WEIGHTS,
+            features,
+            class: 1,
+            words: part.words,
+            reading: seen.reading,
+            bytes: part.bytes.clone(),
+            encoding: &part.encoding,
+            concepts: (&places, part.concepts.len()),
+            cues: &[],
+        }
+        .evidence(seen.places)
+    }
+}
+
+/// Places of concepts among the words of a part, counted from its first word.
+fn concepts_within(
+    all: &[(usize, usize, usize)],
+    surface: &Surface,
+    words: &[Word],
+) -> Vec<(usize, usize, usize)> {
+    let Some(first) = words.first() else { return Vec::new() };
+    let before = surface.part.words.partition_point(|word| word.start < first.start);
+    let within =
+        all.iter().filter(|(_, at, length)| *at >= before && at + length <= before + words.len());
+    within.map(|(number, at, length)| (*number, at - before, *length)).collect()
 }
 
 /// The likeliest sentence, the less so the more its neighbours look the same: an order stands out.
@@ -291,7 +360,7 @@ fn out_of_place(each: &[f32]) -> f32 {
     each.iter().map(|p| score(*p)).fold(0.0, f32::max)
 }
 
-fn features(words: &[Word], concepts: &[f32], encoding: &Encoding) -> Features {
+pub(super) fn features(words: &[Word], concepts: &[f32], encoding: &Encoding) -> Features {
     Features::new(&WEIGHTS, encoding, words, concepts, &[])
 }
 

@@ -107,6 +107,18 @@ impl Lexicon {
         Ok(Self { languages, signs })
     }
 
+    /// The mood of each word, about -5 to 5, with what stands before it taken into account.
+    #[must_use]
+    pub fn moods(&self, words: &[Word], language: LanguageCode) -> Vec<f32> {
+        let lists = self.languages.get(language.as_str()).or_else(|| self.languages.get("en"));
+        let mut roles: Vec<Vec<Role>> = vec![Vec::new(); words.len()];
+        for hit in lists.map(|lists| lists.find(words)).into_iter().flatten() {
+            roles[hit.first].push(*hit.value);
+        }
+        let all_shouted = words.iter().filter(|w| w.shouted).count() * 2 > words.len();
+        weighed(words, &roles, all_shouted)
+    }
+
     /// The mood of a text in [`MOODS`] numbers of about -1 to 1: the sum of all words, that of the good ones,
     /// that of the bad ones, the best, the worst, the last one, signs, capitals, exclamation, and negation.
     #[must_use]

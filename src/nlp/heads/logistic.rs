@@ -1,5 +1,5 @@
-//! Multinomial logistic regression with an L2 penalty, fitted by L-BFGS: the learner for large labelled
-//! sets (`train`), where the kernel matrix of `ridge` would not fit.
+//! Multinomial logistic regression with an L2 penalty, fitted by L-BFGS: the learner of the shipped heads,
+//! which are linear so that they are small and quick.
 //!
 //! The objective is the mean cross-entropy plus `l2 / 2` times the squared weights (not the biases), so
 //! `l2` means the same whatever the number of rows. It is convex: the result doesn't depend on a start
@@ -97,12 +97,6 @@ impl Logistic {
             .ok_or(LogisticError::NotFinite)
     }
 
-    /// From parameters written before: classes × (dimensions + 1), biases last.
-    #[must_use]
-    pub fn from_parameters(parameters: Matrix) -> Self {
-        Self { parameters }
-    }
-
     /// Classes × (dimensions + 1), biases last.
     #[must_use]
     pub fn parameters(&self) -> &Matrix {
@@ -110,12 +104,14 @@ impl Logistic {
     }
 
     /// Logits, one a class.
+    #[cfg(test)]
     #[must_use]
     pub fn scores(&self, row: &[f32]) -> Vec<f32> {
         (0..self.parameters.rows()).map(|class| score(self.parameters.row(class), row)).collect()
     }
 
     /// Probabilities, one a class (before any temperature).
+    #[cfg(test)]
     #[must_use]
     pub fn probabilities(&self, row: &[f32]) -> Vec<f32> {
         softmax(&self.scores(row), 1.0)

@@ -11,62 +11,67 @@
 //!                                     urgency                                 rules on all of these
 //! ```
 //!
-//! [`Triage::classify`] is a pure function of the message and its encoding. [`Triage::read`] encodes too, the
-//! sentences of longer messages included, which is what finds an order to the model inside an honest letter.
+//! [`Triage::classify_reading`] is a pure function of the message and its one encoder pass. [`Triage::read`] makes
+//! the pass, and encodes the sentences of longer messages by themselves, which is what finds an order to the
+//! model inside an honest letter.
 
+mod auto;
 mod cache;
 mod calibrate;
+mod evidence;
 mod examples;
 mod features;
+mod fit;
+mod hierarchy;
 mod injection;
+mod input;
 mod intent;
 mod language;
 mod lexicon;
 mod linalg;
-pub mod logistic;
+mod linear;
+mod logistic;
+mod mentions;
+pub mod own;
+mod places;
+mod read;
 mod ridge;
 mod sentiment;
+pub mod shipped;
 mod spam;
+mod summary;
 mod surface;
 pub mod taxonomy;
 #[cfg(test)]
 mod tests;
+pub mod trained;
 mod traits;
 mod urgency;
 mod words;
 
-use std::borrow::Cow;
-use std::ops::Range;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 pub use cache::{CacheError, Key};
+pub use input::Input;
 pub use intent::Unseen;
 pub use linalg::Matrix;
 pub use taxonomy::{IntentSpec, Taxonomy, TaxonomyError};
 
-use crate::domain::triage::{Analysis, SentimentLabel, SpamLabel, Versions};
-use crate::nlp::encoder::{Embed, Encoding};
-use examples::{Examples, ExamplesError};
-use injection::{InjectionHead, InjectionPatterns, Part, PatternError};
+use crate::domain::triage::Versions;
+use crate::nlp::encoder::Embed;
+use crate::nlp::mask::MaskerError;
+use auto::AutoPhrases;
+use examples::ExamplesError;
+use injection::{InjectionHead, InjectionPatterns, PatternError};
 use intent::IntentHead;
+use mentions::Mentions;
 use ridge::RidgeError;
 use sentiment::SentimentHead;
 use spam::SpamHead;
-use surface::{Surface, SurfaceError, SurfaceReader};
-use urgency::{Context, UrgencyError, UrgencyRules};
-
-const SENTIMENT_EXAMPLES: &str = include_str!("data/sentiment.toml");
-const SPAM_EXAMPLES: &str = include_str!("data/spam.toml");
-const INJECTION_EXAMPLES: &str = include_str!("data/injection.toml");
-/// Changes whenever the features or the learner change, so that old caches are refused.
-const REVISION: &str = "1";
-
-/// The intent whose examples are about anything else.
-const OFF_TOPIC: &str = "other";
-/// One in so many of the taxonomy's examples serves the injection head as a benign one.
-const UTTERANCE_STEP: usize = 4;
+use surface::{SurfaceError, SurfaceReader};
+use trained::{Head, Task};
+use urgency::{UrgencyError, UrgencyRules};
 
 /// The taxonomy that comes with the program.
 pub const DEFAULT_TAXONOMY: &str = include_str!("../../../prompts/taxonomy/default.toml");
@@ -83,6 +88,15 @@ pub enum TriageError {
     /// The injection patterns.
     #[error("the injection patterns cannot be read")]
     Patterns(#[from] PatternError),
+    /// The phrases of automatic messages.
+    #[error("the phrases of automatic messages cannot be read")]
+    Auto(#[source] toml::de::Error),
+    /// The recognizers of order numbers and dates.
+    #[error("the recognizers of order numbers and dates cannot be made")]
+    Mentions(#[from] MaskerError),
+    /// The shipped weights.
+    #[error("the shipped heads cannot be read")]
+    Shipped(#[from] shipped::ShippedError),
     /// An example file.
     #[error("the examples of the {head} head cannot be read")]
     Examples {
@@ -103,53 +117,27 @@ pub enum TriageError {
     },
 }
 
-/// A message as the heads read it: the rendered visible text, without quotes and signature.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Input<'a> {
-    /// The subject line, where the channel has one.
-    pub subject: Option<&'a str>,
-    /// The text.
-    pub text: &'a str,
-    /// Earlier messages of the thread, the latest last. They settle the language of a short answer.
-    pub history: &'a [&'a str],
-}
-
-impl<'a> Input<'a> {
-    /// A text without subject and history.
-    #[must_use]
-    pub fn of(text: &'a str) -> Self {
-        Self { text, ..Self::default() }
-    }
-
-    /// What to hand to the encoder: the subject (without "Re:" and the like, and unless the text opens with it)
-    /// on a line of its own, then the text.
-    #[must_use]
-    pub fn encoder_text(&self) -> Cow<'a, str> {
-        let subject = self
-            .subject
-            .map(bare_subject)
-            .filter(|s| !s.is_empty() && !self.text.trim_start().starts_with(s));
-        match subject {
-            Some(subject) => Cow::Owned(format!("{subject}\n{}", self.text)),
-            None => Cow::Borrowed(self.text),
-        }
-    }
-}
-
-/// A subject without the marks that replies and forwards put before it, in several languages.
-fn bare_subject(subject: &str) -> &str {
-    let mut rest = subject.trim();
-    while let Some((mark, tail)) = rest.split_once(':') {
-        let known = [
-            "re", "fwd", "fw", "aw", "wg", "antw", "rv", "tr", "ref", "sv", "vs", "rif", "enc",
-            "res",
-        ];
-        if !known.contains(&mark.trim().to_lowercase().as_str()) {
-            break;
-        }
-        rest = tail.trim_start();
-    }
-    rest
+/// A trained head that doesn't go with what reads the messages.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    /// Its features come from another encoder.
+    #[error(
+        "the head {head} was trained on the encoder {wanted}, and {found} is in use: train it again"
+    )]
+    Encoder {
+        /// The head.
+        head: String,
+        /// Its encoder.
+        wanted: String,
+        /// The one in use.
+        found: String,
+    },
+    /// Its features come from other word lists.
+    #[error("the head {head} reads word lists of another version of the program: train it again")]
+    Lists {
+        /// The head.
+        head: String,
+    },
 }
 
 /// What became of the cache file.
@@ -198,9 +186,13 @@ pub struct Triage {
     surface: SurfaceReader,
     patterns: InjectionPatterns,
     urgency: UrgencyRules,
+    auto: AutoPhrases,
+    mentions: Mentions,
     fitted: Fitted,
     versions: Versions,
     cache: CacheState,
+    /// Heads that a team trained, in the place of the fitted ones.
+    trained: BTreeMap<Task, Head>,
 }
 
 impl Triage {
@@ -219,14 +211,14 @@ impl Triage {
         let key = Key {
             encoder: embed.id().to_owned(),
             taxonomy: taxonomy.version().to_owned(),
-            heads: heads_version(),
+            heads: fit::heads_version(),
         };
         let read =
             cache.map(|path| std::fs::read(path).ok().map(|bytes| cache::decode(&bytes, &key)));
         let (fitted, cache_state) = match (read, cache) {
             (Some(Some(Ok(fitted))), _) => (fitted, CacheState::Read),
             (refused, path) => {
-                let fitted = fit(&taxonomy, &surface, embed)?;
+                let fitted = fit::fit(&taxonomy, &surface, embed)?;
                 let refused = refused.flatten().and_then(Result::err);
                 let state =
                     path.map_or(CacheState::Off, |path| store(path, &key, &fitted, refused));
@@ -235,6 +227,8 @@ impl Triage {
         };
         let versions = Versions { encoder: key.encoder, taxonomy: key.taxonomy, heads: key.heads };
         Ok(Self {
+            mentions: Mentions::new(&taxonomy)?,
+            auto: AutoPhrases::builtin().map_err(TriageError::Auto)?,
             taxonomy,
             surface,
             patterns: InjectionPatterns::builtin()?,
@@ -242,7 +236,30 @@ impl Triage {
             fitted,
             versions,
             cache: cache_state,
+            trained: BTreeMap::new(),
         })
+    }
+
+    /// Puts a trained head in the place of the shipped one of its task, or of one put there before.
+    ///
+    /// # Errors
+    /// When it was trained on another encoder, or reads word lists that are no longer these.
+    pub fn with_head(mut self, head: Head) -> Result<Self, HeadError> {
+        head.check(&self.versions.encoder)?;
+        let about = head.about();
+        if about.task == Task::Intent {
+            self.versions.taxonomy.clone_from(&about.name);
+        } else {
+            self.versions.heads = format!("{}+{}", self.versions.heads, about.name);
+        }
+        self.trained.insert(about.task, head);
+        Ok(self)
+    }
+
+    /// The trained head of a task, if one was put in.
+    #[must_use]
+    pub fn trained(&self, task: Task) -> Option<&Head> {
+        self.trained.get(&task)
     }
 
     /// The taxonomy in use.
@@ -274,187 +291,6 @@ impl Triage {
     pub fn intent_threshold(&self) -> f32 {
         self.fitted.intent.threshold
     }
-
-    /// Analyses a message whose [`Input::encoder_text`] was encoded as `encoding`. Pure. Injected orders are
-    /// looked for in the message as a whole; with the sentences' encodings see [`Triage::classify_with`].
-    #[must_use]
-    pub fn classify(&self, input: &Input<'_>, encoding: &Encoding) -> Analysis {
-        self.classify_with(input, encoding, &[])
-    }
-
-    /// The parts of [`Input::encoder_text`] to encode for [`Triage::classify_with`], as byte ranges. Empty
-    /// when the message is one sentence.
-    #[must_use]
-    pub fn sentences(&self, input: &Input<'_>) -> Vec<Range<usize>> {
-        injection::sentences(&input.encoder_text())
-    }
-
-    /// Analyses a message with the encodings of its [`Triage::sentences`], in their order. Pure.
-    #[must_use]
-    pub fn classify_with(
-        &self,
-        input: &Input<'_>,
-        encoding: &Encoding,
-        sentences: &[Encoding],
-    ) -> Analysis {
-        let text = input.encoder_text();
-        let surface = self.surface.read(&text, input.history);
-        let intent = self.fitted.intent.classify(&surface, encoding);
-        let sentiment = self.fitted.sentiment.classify(&surface, encoding);
-        let spam = self.fitted.spam.classify(&surface, encoding);
-        let priority = (!intent.abstained)
-            .then(|| self.taxonomy.get(&intent.label))
-            .flatten()
-            .map(|spec| (spec.priority, spec.name.as_str()));
-        let urgency = self
-            .urgency
-            .judge(&surface.part.words, &Context { priority, sentiment: &sentiment, spam: &spam });
-        let parts = self.parts(&text, sentences);
-        let injection =
-            self.fitted.injection.classify(self.patterns.read(&text), (&surface, encoding), &parts);
-        Analysis {
-            intent,
-            sentiment,
-            urgency,
-            language: surface.language,
-            spam,
-            injection,
-            versions: self.versions.clone(),
-        }
-    }
-
-    /// Encodes a message and its sentences, and analyses it. `None` when the encoder gives nothing.
-    #[must_use]
-    pub fn read(&self, input: &Input<'_>, embed: &dyn Embed) -> Option<Analysis> {
-        self.read_batch(std::slice::from_ref(input), embed).pop()
-    }
-
-    /// Encodes messages and their sentences in one batch and analyses each, in order.
-    #[must_use]
-    pub fn read_batch(&self, inputs: &[Input<'_>], embed: &dyn Embed) -> Vec<Analysis> {
-        let texts: Vec<Cow<'_, str>> = inputs.iter().map(Input::encoder_text).collect();
-        let mut pieces: Vec<&str> = Vec::new();
-        let mut counts = Vec::with_capacity(inputs.len());
-        for text in &texts {
-            let before = pieces.len();
-            pieces.push(text);
-            pieces.extend(injection::sentences(text).into_iter().map(|range| &text[range]));
-            counts.push(pieces.len() - before);
-        }
-        let encodings = embed.embed(&pieces);
-        let mut rest = encodings.as_slice();
-        let mut analyses = Vec::with_capacity(inputs.len());
-        for (input, count) in inputs.iter().zip(counts) {
-            let Some((own, others)) = rest.split_at_checked(count) else { break };
-            rest = others;
-            if let Some((whole, sentences)) = own.split_first() {
-                analyses.push(self.classify_with(input, whole, sentences));
-            }
-        }
-        analyses
-    }
-
-    fn parts<'a>(&self, text: &str, sentences: &'a [Encoding]) -> Vec<Part<'a>> {
-        if sentences.is_empty() {
-            return Vec::new();
-        }
-        let ranges = injection::sentences(text);
-        ranges
-            .into_iter()
-            .zip(sentences)
-            .map(|(range, encoding)| Part {
-                surface: self.surface.read_part(&text[range]),
-                encoding,
-            })
-            .collect()
-    }
-}
-
-/// Hash of everything the built-in heads are fitted on, 12 hex digits.
-fn heads_version() -> String {
-    let mut digest = Sha256::new();
-    for part in [
-        REVISION,
-        SENTIMENT_EXAMPLES,
-        SPAM_EXAMPLES,
-        INJECTION_EXAMPLES,
-        include_str!("data/concepts.toml"),
-        include_str!("data/injection_patterns.toml"),
-        include_str!("data/language.toml"),
-        include_str!("data/sentiment_lexicon.toml"),
-        include_str!("data/spam_phrases.toml"),
-        include_str!("data/urgency.toml"),
-    ] {
-        digest.update((part.len() as u64).to_le_bytes());
-        digest.update(part);
-    }
-    hex::encode(digest.finalize())[..12].to_owned()
-}
-
-fn labels<T: Copy>(all: &[T], name: fn(T) -> &'static str) -> Vec<&'static str> {
-    all.iter().map(|label| name(*label)).collect()
-}
-
-fn fit(
-    taxonomy: &Taxonomy,
-    reader: &SurfaceReader,
-    embed: &dyn Embed,
-) -> Result<Fitted, TriageError> {
-    let read = |texts: &[&str]| -> (Vec<Surface>, Vec<Encoding>) {
-        (texts.iter().map(|text| reader.read(text, &[])).collect(), embed.embed(texts))
-    };
-    let parse = |head, text, labels: &[&str]| {
-        Examples::parse(text, labels).map_err(|source| TriageError::Examples { head, source })
-    };
-    let failed = |head| move |source| TriageError::Fit { head, source };
-    fn texts(examples: &Examples) -> Vec<&str> {
-        examples.texts.iter().map(String::as_str).collect()
-    }
-
-    let utterances: Vec<&str> =
-        taxonomy.intents().iter().flat_map(|i| &i.examples).map(String::as_str).collect();
-    let (utterance_surfaces, utterance_encodings) = read(&utterances);
-    let (intent, unseen) = IntentHead::fit(taxonomy, &utterance_surfaces, &utterance_encodings)
-        .map_err(failed("intent"))?;
-
-    let examples = parse(
-        "sentiment",
-        SENTIMENT_EXAMPLES,
-        &labels(SentimentLabel::ALL, SentimentLabel::as_str),
-    )?;
-    let (surfaces, encodings) = read(&texts(&examples));
-    let (sentiment, sentiment_right) =
-        SentimentHead::fit(&examples, &surfaces, &encodings).map_err(failed("sentiment"))?;
-
-    let examples = parse("spam", SPAM_EXAMPLES, &labels(SpamLabel::ALL, SpamLabel::as_str))?;
-    let (surfaces, encodings) = read(&texts(&examples));
-    let (spam, spam_right) =
-        SpamHead::fit(&examples, &surfaces, &encodings).map_err(failed("spam"))?;
-
-    let mut examples = parse("injection", INJECTION_EXAMPLES, &injection::LABELS)?;
-    let (mut surfaces, mut encodings) = read(&texts(&examples));
-    // What customers of this very service say is benign too; small talk is left out, for it asks for poems.
-    let topics = taxonomy
-        .intents()
-        .iter()
-        .flat_map(|i| std::iter::repeat_n(i.name.as_str() != OFF_TOPIC, i.examples.len()));
-    let utterances =
-        utterance_surfaces.into_iter().zip(utterance_encodings).zip(topics).filter(|(_, on)| *on);
-    for ((surface, encoding), _) in utterances.step_by(UTTERANCE_STEP) {
-        surfaces.push(surface);
-        encodings.push(encoding);
-        examples.targets.push(0);
-    }
-    let (injection, injection_right) =
-        InjectionHead::fit(&examples, &surfaces, &encodings).map_err(failed("injection"))?;
-
-    let report = FittedReport {
-        intent: unseen,
-        sentiment: sentiment_right,
-        spam: spam_right,
-        injection: injection_right,
-    };
-    Ok(Fitted { intent, sentiment, spam, injection, report })
 }
 
 /// Writes the cache beside its place and moves it there, so that a reader never meets half a file.

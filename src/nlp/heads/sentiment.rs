@@ -4,11 +4,13 @@
 //! the words of mood and a few hashed words.
 
 use super::calibrate::argmax;
+use super::evidence::Seen;
 use super::examples::Examples;
 use super::features::{Features, Weights};
-use super::ridge::{Ridge, RidgeError, RidgeOptions};
+use super::linear::Learner;
+use super::ridge::{RidgeError, RidgeOptions};
 use super::surface::Surface;
-use crate::domain::triage::{Polarity, Probability, Sentiment, SentimentLabel};
+use crate::domain::triage::{Evidence, Polarity, Probability, Sentiment, SentimentLabel};
 use crate::nlp::encoder::Encoding;
 
 /// How much each block counts; chosen on leave-one-out scores.
@@ -19,11 +21,13 @@ const OPTIONS: RidgeOptions = RidgeOptions { gamma: 1.5, lambda: 0.5 };
 /// Cut points are sought from -CUT_RANGE to CUT_RANGE in steps of CUT_STEP.
 const CUT_RANGE: f32 = 0.9;
 const CUT_STEP: f32 = 0.02;
+/// Cuts around neutral that lose no more than this of the two shares that they part are as good as the best.
+const ABOUT_AS_GOOD: f32 = 0.03;
 
 /// A head for mood.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SentimentHead {
-    pub(super) ridge: Ridge,
+    pub(super) learner: Learner,
     /// Scores at which the label changes, ascending: one fewer than labels.
     pub(super) cuts: Vec<f32>,
 }
@@ -60,27 +64,31 @@ impl SentimentHead {
             .collect();
         let cuts = cuts(&scored);
         let right = examples.accuracy(&fit, |row| label_index(&cuts, expected(row)));
-        Ok((Self { ridge: fit.ridge, cuts }, right))
+        Ok((Self { learner: Learner::Kernel(fit.ridge), cuts }, right))
     }
 
     /// The mood of a message; without a word it is neutral.
     #[must_use]
     pub fn classify(&self, surface: &Surface, encoding: &Encoding) -> Sentiment {
         if surface.part.words.is_empty() && surface.moods.iter().all(|m| *m == 0.0) {
-            return Sentiment {
-                label: SentimentLabel::Neutral,
-                score: Polarity::clamped(0.0),
-                confidence: Probability::clamped(0.0),
-            };
+            let (score, confidence) = (Polarity::clamped(0.0), Probability::clamped(0.0));
+            return Sentiment::new(SentimentLabel::Neutral, score, confidence);
         }
-        let probabilities = self.ridge.probabilities(features(surface, encoding));
+        let probabilities = self.learner.probabilities(features(surface, encoding));
         let score = expected(&probabilities);
         let index = label_index(&self.cuts, score);
-        Sentiment {
-            label: SentimentLabel::ALL.get(index).copied().unwrap_or(SentimentLabel::Neutral),
-            score: Polarity::clamped(score),
-            confidence: Probability::clamped(probabilities.get(index).copied().unwrap_or_default()),
-        }
+        let label = SentimentLabel::ALL.get(index).copied().unwrap_or(SentimentLabel::Neutral);
+        let confidence = probabilities.get(index).copied().unwrap_or_default();
+        Sentiment::new(label, Polarity::clamped(score), Probability::clamped(confidence))
+    }
+}
+
+impl SentimentHead {
+    /// The words that moved the decision; `moods` has one number a word.
+    #[must_use]
+    pub fn explain(&self, mood: &Sentiment, moods: &[f32], seen: &Seen<'_>) -> Vec<Evidence> {
+        let features = features(seen.surface, &seen.reading.encoding);
+        seen.evidence(&self.learner, &WEIGHTS, features, mood.label.index(), moods)
     }
 }
 
@@ -103,6 +111,7 @@ fn cuts(scored: &[(f32, usize)]) -> Vec<f32> {
             / of_label.len().max(1) as f32
     };
     let steps = (2.0 * CUT_RANGE / CUT_STEP) as usize;
+    let neutral = SentimentLabel::Neutral.index();
     let mut cuts: Vec<f32> = (1..SentimentLabel::ALL.len())
         .map(|upper| {
             let quality: Vec<f32> = (0..=steps)
@@ -111,11 +120,19 @@ fn cuts(scored: &[(f32, usize)]) -> Vec<f32> {
                     share(upper - 1, false, cut) + share(upper, true, cut)
                 })
                 .collect();
-            // The middle of the plateau of best cuts.
             let best = quality[argmax(&quality)];
+            let place = |step: usize| step as f32 * CUT_STEP - CUT_RANGE;
+            if upper == neutral || upper == neutral + 1 {
+                // On other kinds of text scores shrink towards 0, so of the cuts that are about as good the
+                // one nearest to 0 holds best.
+                let good = (0..quality.len()).filter(|i| quality[*i] >= best - ABOUT_AS_GOOD);
+                let nearest = good.min_by(|a, b| place(*a).abs().total_cmp(&place(*b).abs()));
+                return nearest.map_or(0.0, place);
+            }
+            // The middle of the plateau of best cuts.
             let plateau: Vec<usize> =
                 (0..quality.len()).filter(|i| quality[*i] >= best - 1e-6).collect();
-            plateau[plateau.len() / 2] as f32 * CUT_STEP - CUT_RANGE
+            place(plateau[plateau.len() / 2])
         })
         .collect();
     cuts.sort_by(f32::total_cmp);

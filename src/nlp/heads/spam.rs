@@ -4,11 +4,13 @@
 //! than nearly every ham example gets from a fit without it.
 
 use super::calibrate::argmax;
+use super::evidence::Seen;
 use super::examples::Examples;
 use super::features::{Features, Weights};
-use super::ridge::{Fit, Ridge, RidgeError, RidgeOptions};
+use super::linear::Learner;
+use super::ridge::{Fit, RidgeError, RidgeOptions};
 use super::surface::Surface;
-use crate::domain::triage::{Probability, Spam, SpamLabel};
+use crate::domain::triage::{Evidence, Probability, Spam, SpamLabel};
 use crate::nlp::encoder::Encoding;
 
 /// How much each block counts; chosen on leave-one-out scores.
@@ -23,7 +25,7 @@ const MARGIN: f32 = 0.05;
 /// A head for messages that deserve no answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpamHead {
-    pub(super) ridge: Ridge,
+    pub(super) learner: Learner,
     pub(super) threshold: f32,
 }
 
@@ -41,13 +43,13 @@ impl SpamHead {
         let fit = examples.fit(surfaces, encodings, features, SpamLabel::ALL.len(), OPTIONS)?;
         let threshold = threshold(&fit, &examples.targets);
         let right = examples.accuracy(&fit, argmax);
-        Ok((Self { ridge: fit.ridge, threshold }, right))
+        Ok((Self { learner: Learner::Kernel(fit.ridge), threshold }, right))
     }
 
     /// Whether a message is ham.
     #[must_use]
     pub fn classify(&self, surface: &Surface, encoding: &Encoding) -> Spam {
-        let probabilities = self.ridge.probabilities(features(surface, encoding));
+        let probabilities = self.learner.probabilities(features(surface, encoding));
         let ham = SpamLabel::Ham.index();
         let score = 1.0 - probabilities[ham];
         let label = if score < self.threshold || surface.part.words.is_empty() {
@@ -56,7 +58,16 @@ impl SpamHead {
             let best = argmax(&probabilities[ham + 1..]) + ham + 1;
             SpamLabel::ALL.get(best).copied().unwrap_or(SpamLabel::Ham)
         };
-        Spam { label, score: Probability::clamped(score) }
+        Spam::new(label, Probability::clamped(score))
+    }
+}
+
+impl SpamHead {
+    /// The words that moved the decision.
+    #[must_use]
+    pub fn explain(&self, spam: &Spam, seen: &Seen<'_>) -> Vec<Evidence> {
+        let features = features(seen.surface, &seen.reading.encoding);
+        seen.evidence(&self.learner, &WEIGHTS, features, spam.label.index(), &[])
     }
 }
 
@@ -74,6 +85,6 @@ fn threshold(fit: &Fit, targets: &[usize]) -> f32 {
     LEAST.max(worst + (1.0 - worst) * MARGIN)
 }
 
-fn features(surface: &Surface, encoding: &Encoding) -> Features {
+pub(super) fn features(surface: &Surface, encoding: &Encoding) -> Features {
     Features::new(&WEIGHTS, encoding, &surface.part.words, &surface.part.concepts, &surface.traits)
 }

@@ -29,7 +29,7 @@ pub enum SurfaceError {
     Language(#[from] LanguageError),
 }
 
-/// What suffices for a sentence of a message.
+/// A message's words.
 #[derive(Debug, Clone)]
 pub struct SurfacePart {
     /// Its words.
@@ -100,11 +100,22 @@ impl SurfaceReader {
         }
     }
 
-    /// The surface of one sentence.
+    /// The words of each concept: its number, the first word, how many.
     #[must_use]
-    pub fn read_part(&self, sentence: &str) -> SurfacePart {
-        let words = words(sentence);
-        SurfacePart { concepts: self.concepts.read(&words), words }
+    pub fn concept_places(&self, words: &[Word]) -> Vec<(usize, usize, usize)> {
+        self.concepts.places(words)
+    }
+
+    /// The mood of each word.
+    #[must_use]
+    pub fn moods(&self, surface: &Surface) -> Vec<f32> {
+        self.lexicon.moods(&surface.part.words, surface.language.code)
+    }
+
+    /// 1 for each concept that these words hold.
+    #[must_use]
+    pub fn concepts(&self, words: &[Word]) -> Vec<f32> {
+        self.concepts.read(words)
     }
 }
 

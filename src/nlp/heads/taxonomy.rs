@@ -7,11 +7,12 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use toml::Spanned;
 
-use crate::domain::triage::{IntentLabel, TriageValueError, UrgencyLevel};
+use crate::domain::triage::{IntentLabel, Routing, TriageValueError, UrgencyLevel};
 
 /// Fewer examples than this don't say what an intent is.
-pub const MIN_EXAMPLES: usize = 15;
+pub const MIN_EXAMPLES: usize = 5;
 
 /// What is wrong with a taxonomy file.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +32,31 @@ pub enum TaxonomyError {
     /// An intent without a description.
     #[error("intent {0:?} has no description")]
     Description(String),
+    /// What is wrong with the intent that begins in this line.
+    #[error("line {line}: {problem}")]
+    At {
+        /// Line of the intent's name, from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: Box<TaxonomyError>,
+    },
+    /// A time limit that isn't one.
+    #[error(
+        "intent {intent:?} has the sla {sla:?}; expected a time such as \"30m\", \"4h\" or \"1d 12h\""
+    )]
+    Sla {
+        /// Which intent.
+        intent: String,
+        /// What stands there.
+        sla: String,
+    },
+    /// A product without a name.
+    #[error("intent {0:?} has an empty product")]
+    Product(String),
     /// Too few examples.
-    #[error("intent {intent:?} has {found} examples, it needs {MIN_EXAMPLES} or more")]
+    #[error(
+        "intent {intent:?} has {found} examples, it needs {MIN_EXAMPLES} or more (none, if other intents have it as their parent)"
+    )]
     TooFewExamples {
         /// Which intent.
         intent: String,
@@ -111,15 +135,23 @@ fn default_abstention() -> f32 {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawIntent {
-    name: String,
+    name: Spanned<String>,
     description: String,
-    priority: UrgencyLevel,
+    #[serde(default)]
+    priority: Option<UrgencyLevel>,
     #[serde(default)]
     parent: Option<String>,
     #[serde(default)]
     queue: Option<String>,
     #[serde(default)]
+    sla: Option<String>,
+    #[serde(default)]
     tone: Option<String>,
+    #[serde(default)]
+    may_be_automated: Option<bool>,
+    #[serde(default)]
+    products: Vec<String>,
+    #[serde(default)]
     examples: Vec<String>,
 }
 
@@ -136,10 +168,30 @@ pub struct IntentSpec {
     pub parent: Option<IntentLabel>,
     /// The queue that shows it.
     pub queue: Option<String>,
+    /// Within what time it should be answered, as `4h` or `1d 12h`.
+    pub sla: Option<String>,
     /// How a draft should sound.
     pub tone: Option<String>,
+    /// Whether an answer may leave without a person.
+    pub may_be_automated: bool,
+    /// Names of things that messages of this intent are about.
+    pub products: Vec<String>,
     /// What people write.
     pub examples: Vec<String>,
+}
+
+impl IntentSpec {
+    /// What should be done with a message of this intent.
+    #[must_use]
+    pub fn routing(&self) -> Routing {
+        Routing {
+            priority: Some(self.priority),
+            queue: self.queue.clone(),
+            sla: self.sla.clone(),
+            tone: self.tone.clone(),
+            may_be_automated: self.may_be_automated,
+        }
+    }
 }
 
 /// A taxonomy that holds together.
@@ -167,9 +219,34 @@ impl Taxonomy {
         let version =
             format!("{}@{}", header.name, &hex::encode(Sha256::digest(text.as_bytes()))[..12]);
         let (target_accuracy, max_abstention) = (header.target_accuracy, header.max_abstention);
-        let intents = file.intent.into_iter().map(checked).collect::<Result<Vec<_>, _>>()?;
-        check_names(&intents)?;
-        check_examples(&intents)?;
+        let inherits: Vec<Inherits> = file.intent.iter().map(Inherits::of).collect();
+        let lines: Vec<usize> =
+            file.intent.iter().map(|raw| line_of(text, raw.name.span().start)).collect();
+        let at = |intent: usize, problem| TaxonomyError::At {
+            line: lines.get(intent).copied().unwrap_or(1),
+            problem: Box::new(problem),
+        };
+        let mut intents = Vec::with_capacity(file.intent.len());
+        for (number, raw) in file.intent.into_iter().enumerate() {
+            intents.push(checked(raw).map_err(|problem| at(number, problem))?);
+        }
+        check_names(&intents).map_err(|(number, problem)| at(number, problem))?;
+        check_examples(&intents, MIN_EXAMPLES).map_err(|(number, problem)| at(number, problem))?;
+        inherit(&mut intents, &inherits);
+        Ok(Self { intents, target_accuracy, max_abstention, version })
+    }
+
+    /// Intents that come from somewhere else than a file, with the usual aims.
+    ///
+    /// # Errors
+    /// As [`Taxonomy::parse`], but any label and any number of examples will do.
+    pub(super) fn own(intents: Vec<IntentSpec>, version: String) -> Result<Self, TaxonomyError> {
+        if intents.len() < 2 {
+            return Err(TaxonomyError::TooFewIntents(intents.len()));
+        }
+        check_names(&intents).map_err(|(_, problem)| problem)?;
+        check_examples(&intents, 1).map_err(|(_, problem)| problem)?;
+        let (target_accuracy, max_abstention) = (default_target(), default_abstention());
         Ok(Self { intents, target_accuracy, max_abstention, version })
     }
 
@@ -212,45 +289,110 @@ fn within(key: &'static str, value: f32, low: f32, high: f32) -> Result<(), Taxo
     }
 }
 
+/// The line, from 1, in which a byte stands.
+fn line_of(text: &str, byte: usize) -> usize {
+    text.bytes().take(byte).filter(|b| *b == b'\n').count() + 1
+}
+
 fn checked(raw: RawIntent) -> Result<IntentSpec, TaxonomyError> {
+    let name = raw.name.into_inner();
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if !raw.name.chars().all(allowed) {
-        return Err(TaxonomyError::Name(raw.name));
+    if !name.chars().all(allowed) {
+        return Err(TaxonomyError::Name(name));
     }
     if raw.description.trim().is_empty() {
-        return Err(TaxonomyError::Description(raw.name));
+        return Err(TaxonomyError::Description(name));
     }
-    if raw.priority == UrgencyLevel::Critical {
-        return Err(TaxonomyError::Priority(raw.name));
+    if raw.priority == Some(UrgencyLevel::Critical) {
+        return Err(TaxonomyError::Priority(name));
     }
     if raw.examples.iter().any(|example| example.trim().is_empty()) {
-        return Err(TaxonomyError::EmptyExample(raw.name));
+        return Err(TaxonomyError::EmptyExample(name));
     }
-    if raw.examples.len() < MIN_EXAMPLES {
-        return Err(TaxonomyError::TooFewExamples { intent: raw.name, found: raw.examples.len() });
+    if let Some(sla) = raw.sla.clone().filter(|sla| !is_time(sla)) {
+        return Err(TaxonomyError::Sla { intent: name, sla });
+    }
+    if raw.products.iter().any(|product| product.trim().is_empty()) {
+        return Err(TaxonomyError::Product(name));
     }
     Ok(IntentSpec {
-        name: IntentLabel::try_from(raw.name)?,
+        name: IntentLabel::try_from(name)?,
         description: raw.description,
-        priority: raw.priority,
+        priority: raw.priority.unwrap_or(UrgencyLevel::Normal),
         parent: raw.parent.map(IntentLabel::try_from).transpose()?,
         queue: raw.queue,
+        sla: raw.sla,
         tone: raw.tone,
+        may_be_automated: raw.may_be_automated.unwrap_or(false),
+        products: raw.products,
         examples: raw.examples,
     })
 }
 
-fn check_names(intents: &[IntentSpec]) -> Result<(), TaxonomyError> {
+/// Whether a text is a time such as `30m`, `4h` or `1d 12h`: parts of a number above 0 and a unit, from the
+/// longest unit to the shortest.
+fn is_time(text: &str) -> bool {
+    let mut units = ["d", "h", "m"].iter();
+    let part = |part: &str| {
+        units.any(|unit| {
+            part.strip_suffix(unit)
+                .is_some_and(|n| n.len() <= 5 && n.parse::<u32>().is_ok_and(|n| n > 0))
+        })
+    };
+    !text.trim().is_empty() && text.split_whitespace().all(part)
+}
+
+/// What an intent leaves to its parent to say.
+struct Inherits {
+    priority: bool,
+    automated: bool,
+}
+
+impl Inherits {
+    fn of(raw: &RawIntent) -> Self {
+        Self { priority: raw.priority.is_none(), automated: raw.may_be_automated.is_none() }
+    }
+}
+
+/// Fills in from the nearest intent above what an intent leaves open. The parents run in no circle.
+fn inherit(intents: &mut [IntentSpec], inherits: &[Inherits]) {
+    for at in 0..intents.len() {
+        let (mut priority, mut automated) = (inherits[at].priority, inherits[at].automated);
+        let mut above = intents[at].parent.clone();
+        while let Some(parent) = above {
+            let Some(number) = intents.iter().position(|i| i.name == parent) else { break };
+            let from = intents[number].clone();
+            let own = &mut intents[at];
+            own.queue = own.queue.take().or(from.queue);
+            own.sla = own.sla.take().or(from.sla);
+            own.tone = own.tone.take().or(from.tone);
+            if priority && !inherits[number].priority {
+                own.priority = from.priority;
+                priority = false;
+            }
+            if automated && !inherits[number].automated {
+                own.may_be_automated = from.may_be_automated;
+                automated = false;
+            }
+            above = from.parent;
+        }
+    }
+}
+
+/// A mistake with the number of the intent that it is about.
+type Mistake = (usize, TaxonomyError);
+
+fn check_names(intents: &[IntentSpec]) -> Result<(), Mistake> {
     let mut parents = HashMap::new();
-    for intent in intents {
+    for (number, intent) in intents.iter().enumerate() {
         if parents
             .insert(intent.name.as_str(), intent.parent.as_ref().map(IntentLabel::as_str))
             .is_some()
         {
-            return Err(TaxonomyError::Duplicate(intent.name.to_string()));
+            return Err((number, TaxonomyError::Duplicate(intent.name.to_string())));
         }
     }
-    for intent in intents {
+    for (number, intent) in intents.iter().enumerate() {
         let mut above = intent.parent.as_ref().map(IntentLabel::as_str);
         // A chain longer than the file runs in a circle.
         for _ in 0..intents.len() {
@@ -260,7 +402,8 @@ fn check_names(intents: &[IntentSpec]) -> Result<(), TaxonomyError> {
                 _ => {
                     let parent =
                         intent.parent.as_ref().map_or_else(String::new, ToString::to_string);
-                    return Err(TaxonomyError::Parent { intent: intent.name.to_string(), parent });
+                    let intent = intent.name.to_string();
+                    return Err((number, TaxonomyError::Parent { intent, parent }));
                 }
             };
         }
@@ -268,16 +411,23 @@ fn check_names(intents: &[IntentSpec]) -> Result<(), TaxonomyError> {
     Ok(())
 }
 
-fn check_examples(intents: &[IntentSpec]) -> Result<(), TaxonomyError> {
+fn check_examples(intents: &[IntentSpec], least: usize) -> Result<(), Mistake> {
     let mut seen: HashMap<String, &IntentLabel> = HashMap::new();
-    for intent in intents {
+    for (number, intent) in intents.iter().enumerate() {
+        let found = intent.examples.len();
+        let groups = intents.iter().any(|other| other.parent.as_ref() == Some(&intent.name));
+        if found < least && !(found == 0 && groups) {
+            let intent = intent.name.to_string();
+            return Err((number, TaxonomyError::TooFewExamples { intent, found }));
+        }
         for example in &intent.examples {
             if let Some(first) = seen.insert(example.trim().to_lowercase(), &intent.name) {
-                return Err(TaxonomyError::RepeatedExample {
+                let repeated = TaxonomyError::RepeatedExample {
                     example: example.clone(),
                     first: first.to_string(),
                     second: intent.name.to_string(),
-                });
+                };
+                return Err((number, repeated));
             }
         }
     }
@@ -314,7 +464,12 @@ mod tests {
     #[test]
     fn each_mistake_is_named() {
         let (a, b) = (intent("a", "", 15), intent("b", "", 15));
-        assert!(error(&format!("{a}{}", intent("b", "", 14))).contains("\"b\" has 14 examples"));
+        assert!(error(&format!("{a}{}", intent("b", "", 4))).contains("\"b\" has 4 examples"));
+        assert!(error(&format!("{a}{}", intent("b", "", 0))).starts_with("line 10: intent \"b\""));
+        assert!(error(&format!("{a}{}", intent("b", "sla = \"soon\"", 15))).contains("\"soon\""));
+        assert!(
+            error(&format!("{a}{}", intent("b", "products = [\" \"]", 15))).contains("product")
+        );
         assert!(error(&format!("{a}{a}")).contains("\"a\" is there twice"));
         assert!(error(&format!("{a}{}", intent("b", "prio = 1", 15))).contains("prio"));
         assert!(error(&format!("{a}{}", intent("B-2", "", 15))).contains("\"B-2\""));
@@ -331,6 +486,32 @@ mod tests {
             error(&format!("{a}{}", b.replace("\"normal\"", "\"critical\""))).contains("critical")
         );
         assert!(error(&format!("max_abstention = 2.0\n{a}{b}")).contains("max_abstention"));
+    }
+
+    #[test]
+    fn times_have_a_number_and_a_unit() {
+        for time in ["30m", "4h", "1d 12h", "2d 4h 30m"] {
+            assert!(is_time(time), "{time}");
+        }
+        for other in ["", " ", "4", "h", "0h", "4 h", "12h 1d", "-1h", "1.5h", "999999h"] {
+            assert!(!is_time(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_child_inherits_what_it_leaves_open() {
+        let above = "parent = \"a\"\nsla = \"2h\"";
+        let text = "[taxonomy]\nname = \"t\"\n".to_owned()
+            + &intent("b", above, 5).replace("priority = \"normal\"\n", "")
+            + &intent("a", "queue = \"q\"\nsla = \"1d\"\nmay_be_automated = true", 0)
+                .replace("\"normal\"", "\"high\"")
+            + &intent("c", "", 5);
+        let taxonomy = Taxonomy::parse(&text).unwrap();
+        let routing = taxonomy.intents()[0].routing();
+        assert_eq!(routing.priority, Some(UrgencyLevel::High));
+        assert_eq!((routing.queue.as_deref(), routing.sla.as_deref()), (Some("q"), Some("2h")));
+        assert!(routing.may_be_automated);
+        assert!(!taxonomy.intents()[2].may_be_automated);
     }
 
     #[test]

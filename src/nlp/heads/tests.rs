@@ -2,32 +2,46 @@
 //! what is shown here is that they fit, agree with themselves and keep their cache honest.
 
 use super::*;
-use crate::domain::triage::UrgencyLevel;
+use crate::domain::triage::{SpamLabel, UrgencyLevel};
+use crate::nlp::encoder::{Encoder, Encoding, Mode, Reading, Token, TokenStates};
 
 /// Each word adds a fixed direction, so texts that share words are near each other.
 struct Words(&'static str);
 
+const DIMS: usize = 32;
+
+fn direction(word: &str) -> Vec<f32> {
+    let mut seed = word.bytes().fold(17u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)));
+    let next = |_| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 16) as f32 / 32_768.0 - 1.0
+    };
+    (0..DIMS).map(next).collect()
+}
+
 impl Embed for Words {
     fn embed(&self, texts: &[&str]) -> Vec<Encoding> {
+        self.read_many(texts).into_iter().map(|reading| reading.encoding).collect()
+    }
+
+    fn read_many(&self, texts: &[&str]) -> Vec<Reading> {
         texts
             .iter()
             .map(|text| {
-                let mut state = vec![0f32; 32];
-                let words = words::words(text);
-                for word in &words {
-                    let mut seed = word
-                        .text
-                        .bytes()
-                        .fold(17u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)));
-                    for x in &mut state {
-                        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                        *x += (seed >> 16) as f32 / 32_768.0 - 1.0;
-                    }
+                let (mut state, mut rows, mut tokens) = (vec![0f32; DIMS], Vec::new(), Vec::new());
+                for word in words::words(text) {
+                    let row = direction(&word.text);
+                    linalg::add_scaled(&mut state, 1.0, &row);
+                    rows.extend(row);
+                    let (start, end) = (word.start, word.end);
+                    tokens.push(Token { id: 0, start, end, starts_word: true });
                 }
                 let layer4 = state.clone();
                 let length = linalg::norm(&state).max(f32::MIN_POSITIVE);
                 state.iter_mut().for_each(|x| *x /= length);
-                Encoding { embedding: state, layer4, tokens: words.len() }
+                let encoding = Encoding { embedding: state, layer4, tokens: tokens.len() };
+                let states = TokenStates { middle: rows.clone(), upper: rows.clone(), last: rows };
+                Reading::of(encoding, tokens, states)
             })
             .collect()
     }
@@ -37,7 +51,7 @@ impl Embed for Words {
     }
 
     fn dims(&self) -> usize {
-        32
+        DIMS
     }
 }
 
@@ -99,8 +113,7 @@ fn a_cache_gives_the_same_answers_and_refuses_another_encoder() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cache/triage.heads");
     let embed = Words("words/1");
-    let input =
-        Input { subject: Some("Re: my tea"), text: "where is it? I need it again", history: &[] };
+    let input = Input { subject: Some("Re: my tea"), ..Input::of("where is it? I need it again") };
     let fresh = Triage::load(taxonomy(), &embed, Some(&path)).unwrap();
     assert!(matches!(fresh.cache_state(), CacheState::Written { refused: None }));
     let cached = Triage::load(taxonomy(), &embed, Some(&path)).unwrap();
@@ -143,7 +156,7 @@ fn a_cache_that_cannot_be_written_is_no_error() {
 
 #[test]
 fn the_encoder_reads_the_bare_subject_and_the_text() {
-    let input = |subject, text| Input { subject, text, history: &[] };
+    let input = |subject, text| Input { subject, ..Input::of(text) };
     assert_eq!(input(Some("RE: AW: Order 12"), "hello").encoder_text(), "Order 12\nhello");
     assert_eq!(input(Some("hello"), "hello there").encoder_text(), "hello there");
     assert_eq!(input(Some(" Fwd: "), "x").encoder_text(), "x");
@@ -152,24 +165,178 @@ fn the_encoder_reads_the_bare_subject_and_the_text() {
 }
 
 #[test]
-fn sentences_without_encodings_are_left_out() {
+fn sentences_are_read_by_themselves_or_off_the_one_pass() {
     let embed = Words("words/1");
     let triage = Triage::load(taxonomy(), &embed, None).unwrap();
     let input = Input::of("Where is my lamp now? I need my tea again today.");
-    let whole = embed.embed(&[input.text]).remove(0);
-    assert_eq!(triage.sentences(&input).len(), 2);
-    assert_eq!(triage.classify(&input, &whole), triage.classify_with(&input, &whole, &[]));
+    let reading = embed.read_many(&[input.text]).remove(0);
+    let parts = |reading: &Reading| {
+        let surface = triage.surface.read(input.text, &[]);
+        injection::parts(input.text, &surface, reading, &[], &triage.surface).len()
+    };
+    assert_eq!(parts(&reading), 2);
+    assert_eq!(parts(&Reading::whole(reading.encoding.clone())), 1);
+    let (read, pooled) =
+        (triage.read(&input, &embed).unwrap(), triage.classify_reading(&input, &reading));
+    assert_eq!((&read.intent, &read.spam), (&pooled.intent, &pooled.spam));
+    let alone = Reading::whole(reading.encoding.clone());
+    assert_eq!(triage.classify(&input, &reading.encoding), triage.classify_reading(&input, &alone));
 }
 
 #[test]
 fn a_batch_reads_as_each_message_alone() {
     let embed = Words("words/1");
     let triage = Triage::load(taxonomy(), &embed, None).unwrap();
-    let texts = ["Where is my lamp now? I need my tea again today.", "", "help with my shoes"];
+    let long = "help with my shoes, please. ".repeat(1000);
+    let texts = ["Where is my lamp now? I need my tea again today.", "", &long, &long, "my shoes"];
     let inputs = texts.map(Input::of);
     let batch = triage.read_batch(&inputs, &embed);
-    assert_eq!(batch.len(), 3);
+    assert_eq!(batch.len(), 5);
     for (input, analysis) in inputs.iter().zip(batch) {
         assert_eq!(triage.read(input, &embed), Some(analysis));
     }
+}
+
+#[test]
+fn a_terse_message_takes_its_intent_from_the_thread() {
+    let embed = Words("words/1");
+    let triage = Triage::load(taxonomy(), &embed, None).unwrap();
+    let history = ["where is my lamp now, I need my lamp", "thank you"];
+    let input = Input { history: &history, ..Input::of("still nothing") };
+    let alone = triage.read(&Input::of(input.text), &embed).unwrap();
+    assert!(alone.intent.abstained && !alone.intent.from_thread, "{:?}", alone.intent);
+    let intent = triage.read(&input, &embed).unwrap().intent;
+    assert_eq!((intent.label.as_str(), intent.from_thread), ("lamp", true), "{intent:?}");
+    assert_eq!(intent.routing.priority, Some(UrgencyLevel::High));
+    let own = Input { history: &history, ..Input::of("please change my shoes") };
+    assert_eq!(triage.read(&own, &embed).unwrap().intent.label.as_str(), "shoes");
+}
+
+#[test]
+fn words_that_moved_a_decision_are_named_only_when_asked_for() {
+    let embed = Words("words/1");
+    let triage = Triage::load(taxonomy(), &embed, None).unwrap();
+    let input = Input { subject: Some("Re: help"), ..Input::of("where is my lamp") };
+    assert_eq!(triage.read(&input, &embed).unwrap().intent.evidence, []);
+    let asked = Input { explain: true, ..input };
+    let evidence = triage.read(&asked, &embed).unwrap().intent.evidence;
+    assert_eq!((evidence[0].span.start, evidence[0].span.end), (12, 16), "{evidence:?}");
+    assert!(evidence[0].weight.get() > 0.0 && evidence.len() <= 5);
+}
+
+#[test]
+fn what_else_is_read_stands_in_the_analysis() {
+    let embed = Words("words/1");
+    let triage = Triage::load(taxonomy(), &embed, None).unwrap();
+    let moods = [crate::domain::triage::Polarity::clamped(0.9)];
+    let text =
+        "Order 48213 came without my lamp. Please send the rest by tomorrow, I paid 49.90 EUR!";
+    let input = Input { vip: true, moods: &moods, ..Input::of(text) };
+    let analysis = triage.read(&input, &embed).unwrap();
+    assert!(!analysis.auto.is);
+    assert!(analysis.summary.unwrap().contains("send the rest"));
+    let kinds: Vec<&str> = analysis.entities.iter().map(|m| m.kind.as_str()).collect();
+    assert_eq!(kinds, ["ORDER_NUMBER", "AMOUNT"]);
+    assert_eq!(analysis.deadlines[0].words, "by … tomorrow");
+    assert!(analysis.trend.is_some());
+    assert!(analysis.urgency.reasons.iter().any(|r| r.kind == "vip"));
+    let away = Input { subject: Some("Out of office"), ..Input::of("Back on Monday.") };
+    assert!(triage.read(&away, &embed).unwrap().auto.is);
+}
+
+/// A BERT of three small layers with random weights and a cased vocabulary of single letters of several
+/// scripts, as a folder that the configuration could name.
+fn small_model(folder: &Path, mut seed: u32) {
+    let letters =
+        "abcdefghijklmnopqrstuvwxyzäöüßéèñçãABCDEFGHIJKLMNOPQRSTUVWXYZабвгдежзик0123456789.,!?'";
+    let mut vocabulary: Vec<String> =
+        ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned).to_vec();
+    vocabulary.extend(letters.chars().map(String::from));
+    vocabulary.extend(letters.chars().map(|c| format!("##{c}")));
+    let ids: std::collections::BTreeMap<&str, usize> =
+        vocabulary.iter().enumerate().map(|(id, token)| (token.as_str(), id)).collect();
+    let tokenizer = serde_json::json!({
+        "normalizer": {"type": "BertNormalizer", "lowercase": false, "strip_accents": false},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {"type": "BertProcessing", "cls": ["[CLS]", 2], "sep": ["[SEP]", 3]},
+        "model": {"type": "WordPiece", "vocab": ids, "unk_token": "[UNK]"},
+    });
+    std::fs::write(folder.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    let config = serde_json::json!({"model_type": "bert", "num_attention_heads": 2});
+    std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+
+    let (hidden, wide) = (64, 128);
+    let mut shapes: Vec<(String, Vec<usize>)> = vec![
+        ("embeddings.word_embeddings.weight".into(), vec![vocabulary.len(), hidden]),
+        ("embeddings.position_embeddings.weight".into(), vec![64, hidden]),
+        ("embeddings.token_type_embeddings.weight".into(), vec![2, hidden]),
+        ("embeddings.LayerNorm.weight".into(), vec![hidden]),
+        ("embeddings.LayerNorm.bias".into(), vec![hidden]),
+    ];
+    for layer in 0..3 {
+        for (part, outputs, inputs) in [
+            ("attention.self.query", hidden, hidden),
+            ("attention.self.key", hidden, hidden),
+            ("attention.self.value", hidden, hidden),
+            ("attention.output.dense", hidden, hidden),
+            ("intermediate.dense", wide, hidden),
+            ("output.dense", hidden, wide),
+        ] {
+            let name = format!("encoder.layer.{layer}.{part}");
+            shapes.push((format!("{name}.weight"), vec![outputs, inputs]));
+            shapes.push((format!("{name}.bias"), vec![outputs]));
+        }
+        for norm in ["attention.output.LayerNorm", "output.LayerNorm"] {
+            let name = format!("encoder.layer.{layer}.{norm}");
+            shapes.push((format!("{name}.weight"), vec![hidden]));
+            shapes.push((format!("{name}.bias"), vec![hidden]));
+        }
+    }
+    let values: Vec<Vec<u8>> = shapes
+        .iter()
+        .map(|(name, shape)| {
+            let one = |_| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let x = (seed >> 8) as f32 / (1u32 << 24) as f32 - 0.5;
+                let x = if name.ends_with("LayerNorm.weight") { 1.0 } else { x * 0.4 };
+                x.to_le_bytes()
+            };
+            (0..shape.iter().product::<usize>()).flat_map(one).collect()
+        })
+        .collect();
+    let views = shapes.iter().zip(&values).map(|((name, shape), bytes)| {
+        let view =
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes);
+        (format!("bert.{name}"), view.unwrap())
+    });
+    let bytes =
+        safetensors::serialize(views, None::<std::collections::HashMap<String, String>>).unwrap();
+    std::fs::write(folder.join("model.safetensors"), bytes).unwrap();
+}
+
+/// What a multilingual sentence-transformers folder goes through: it is loaded as it is, the heads are fitted on
+/// it and not taken from weights or a cache made for another.
+#[test]
+fn another_model_of_the_family_loads_and_the_heads_are_fitted_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("heads.cache");
+    let load = |seed| {
+        small_model(folder.path(), seed);
+        Encoder::load(folder.path(), Mode::F32).unwrap()
+    };
+    let one = load(7);
+    assert_eq!(one.dims(), 64);
+    assert!(one.tokens("Größe где").iter().all(|token| token.id != 1));
+    let triage = Triage::load(taxonomy(), &one, Some(&cache)).unwrap();
+    assert!(matches!(triage.fitted.spam.learner, linear::Learner::Kernel(_)));
+    assert_eq!(triage.versions().encoder, one.id());
+    let analysis = triage.read(&Input::of("where is my lamp now, again?"), &one).unwrap();
+    assert_eq!(analysis.intent.label.as_str(), "lamp");
+    let two = load(8);
+    assert_ne!(one.id(), two.id());
+    let refitted = Triage::load(taxonomy(), &two, Some(&cache)).unwrap();
+    assert!(matches!(
+        refitted.cache_state(),
+        CacheState::Written { refused: Some(CacheError::Other { .. }) }
+    ));
 }

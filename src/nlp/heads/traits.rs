@@ -2,6 +2,7 @@
 //! the families of words it is made of. Numbers for the spam head, which learns how much each means.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -29,6 +30,16 @@ static SHORT_CODE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static PRICE_PER: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?i)\b\d+(?:\.\d+)?\s?p?\s?(?:/|per|a|each)\s?(?:min(?:ute)?|msg|text|week|wk|day|month)\b").ok()
 });
+
+/// Sums of money in a text, in bytes.
+pub fn money(text: &str) -> Vec<Range<usize>> {
+    let amount = |found: regex::Match<'_>| {
+        let figures = found.as_str().trim_end_matches(['.', ',']);
+        found.start()..found.start() + figures.len()
+    };
+    let found = MONEY.as_ref().map(|regex| regex.find_iter(text).take(8).map(amount));
+    found.into_iter().flatten().collect()
+}
 
 fn count(pattern: &LazyLock<Option<Regex>>, text: &str) -> usize {
     pattern.as_ref().map_or(0, |regex| regex.find_iter(text).take(8).count())

@@ -46,7 +46,7 @@ struct Published {
 }
 
 fn masker(min_score: f32) -> Masker {
-    Masker::new(MaskerConfig { min_score, names: false, ..MaskerConfig::default() }).unwrap()
+    Masker::new(MaskerConfig { min_score, ..MaskerConfig::default() }).unwrap()
 }
 
 /// Type and code points of what is found.

@@ -20,7 +20,7 @@ struct Case {
 
 #[test]
 fn written_cases_pass() {
-    let masker = Masker::new(MaskerConfig { names: false, ..MaskerConfig::default() }).unwrap();
+    let masker = Masker::new(MaskerConfig::default()).unwrap();
     let mut failures = Vec::new();
     let mut total = 0;
     for line in CASES.lines() {

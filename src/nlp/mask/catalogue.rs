@@ -247,9 +247,9 @@ static OWN: &[Own] = &[
     own(
         Entity::PERSON,
         "name of a person",
-        "words around it",
-        &[("behind a greeting, title, closing or field", 0.6)],
-        "wording of messages",
+        "names head",
+        &[("read from the encoder's states", 0.5)],
+        "model card",
     ),
 ];
 

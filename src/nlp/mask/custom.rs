@@ -335,7 +335,6 @@ mod tests {
         Masker::new(MaskerConfig {
             custom: rules.recognizers,
             allow_list: rules.allow_list,
-            names: false,
             ..MaskerConfig::default()
         })
     }

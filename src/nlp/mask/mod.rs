@@ -35,7 +35,6 @@ mod label;
 mod lowered;
 mod mac;
 mod normalise;
-mod person;
 mod phone;
 mod recognizer;
 mod reference;
@@ -89,8 +88,6 @@ pub struct MaskerConfig {
     pub min_score: f32,
     /// ISO 3166-1 codes of the regions whose telephone numbers may lack a country code.
     pub default_regions: Vec<String>,
-    /// Whether to look for people's names by rule.
-    pub names: bool,
     /// Recognizers of the tenant's own.
     pub custom: Vec<CustomRecognizer>,
     /// Values that are never masked, in any case.
@@ -104,7 +101,6 @@ impl Default for MaskerConfig {
             also: BTreeSet::new(),
             min_score: DEFAULT_MIN_SCORE,
             default_regions: DEFAULT_REGIONS.map(str::to_owned).to_vec(),
-            names: true,
             custom: Vec::new(),
             allow_list: Vec::new(),
         }
@@ -183,13 +179,13 @@ impl Masker {
     /// # Errors
     /// [`MaskerError`] names the setting that can't be used.
     pub fn new(config: MaskerConfig) -> Result<Self, MaskerError> {
-        let MaskerConfig { entities, also, min_score, default_regions, names, custom, allow_list } =
+        let MaskerConfig { entities, also, min_score, default_regions, custom, allow_list } =
             config;
         if !(0.0..=1.0).contains(&min_score) {
             return Err(MaskerError::MinScore(min_score));
         }
         let regions = Arc::new(Regions::new(&default_regions)?);
-        let mut recognizers: Vec<Box<dyn Recognizer>> = vec![
+        let recognizers: Vec<Box<dyn Recognizer>> = vec![
             Box::new(email::Email),
             Box::new(url::Url),
             Box::new(ip::IpAddress),
@@ -216,9 +212,6 @@ impl Masker {
             Box::new(date::DateTime),
             Box::new(phone::Phone::new(Arc::clone(&regions))),
         ];
-        if names {
-            recognizers.push(Box::new(person::Person));
-        }
         let rows = match &entities {
             None if also.is_empty() => table::Wanted::Usual,
             None => table::Wanted::usual_and(|e| also.contains(e)),

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::corpus::Example;
 use super::decode::Label;
-use super::half::to_half;
 use super::network::mean;
 use super::shape::{self, Fold, Shape};
 use super::train::Progress;
 use super::words;
 use crate::nlp::encoder::Encoder;
+use crate::nlp::half::to_half;
 
 /// Ways in which each example is read, and how often.
 pub(super) const FOLDS: [(Fold, f32); 4] =

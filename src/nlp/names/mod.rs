@@ -15,7 +15,6 @@ mod cues;
 mod decode;
 mod examples;
 pub mod generate;
-mod half;
 mod network;
 mod rules;
 mod shape;

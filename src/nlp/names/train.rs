@@ -9,11 +9,11 @@ use rten_tensor::{Matrix, NdTensorView};
 use super::corpus::{Example, join_tokens};
 use super::examples::{Encoded, FOLDS, encode};
 use super::generate::random::Random;
-use super::half::from_half;
 use super::network::{CLASSES, Parameters, REACH, SPAN, with_gemm};
 use super::shape;
 use super::weights;
 use crate::nlp::encoder::Encoder;
+use crate::nlp::half::from_half;
 
 /// Messages to generate unless asked for otherwise.
 pub const MESSAGES: usize = 24_000;

@@ -3,9 +3,9 @@
 //! `CSNM`, version (u16), length of the encoder's name (u8) and the name, then as u16 the sizes of
 //! states, shapes, first and second layer, then the values of [`Parameters::parts`] in order.
 
-use super::half::{from_half, to_half};
 use super::network::{CLASSES, Parameters, SPAN};
 use super::shape;
+use crate::nlp::half::{from_half, to_half};
 
 const MAGIC: &[u8; 4] = b"CSNM";
 /// Changes with the meaning of the inputs: the shapes and their order, the window, the states.

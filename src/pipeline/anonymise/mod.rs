@@ -422,7 +422,7 @@ mod tests {
     use crate::nlp::mask::{Masker, MaskerConfig};
 
     fn anonymiser() -> Anonymiser {
-        let masker = Masker::new(MaskerConfig { names: false, ..MaskerConfig::default() }).unwrap();
+        let masker = Masker::new(MaskerConfig::default()).unwrap();
         let detector = Arc::new(Detector::new(masker));
         Anonymiser::new(detector, Operators::default(), OperatorKey::new([7; 32]))
     }

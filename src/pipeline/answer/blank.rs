@@ -83,7 +83,7 @@ impl Blank<'_> {
         r.attention = self.attention;
         r.no_match_reason = self.reason.map(str::to_owned);
         r.priority = self.priority;
-        review::create(c, t, &r).await?;
+        review::create(store, c, t, &r).await?;
         let detail = json!({"state": r.state.as_str(), "reason": self.reason,
             "thread": self.thread, "head_seq": self.head_seq});
         let object = format!("review:{}", r.id);

@@ -17,9 +17,9 @@ use crate::nlp::ground::{self, Verdict};
 use crate::pipeline::masking::Remade;
 use crate::pipeline::{Pipeline, StepError, blocking};
 use crate::store::draft::{self, Draft};
-use crate::store::job::{self, Claim};
+use crate::store::job::{self, Claim, Kind};
 use crate::store::review::{self, Review};
-use crate::store::{self, audit, tenant, thread};
+use crate::store::{self, audit, channel, tenant, thread};
 
 /// How often the masking is done again because the conversation's placeholders have changed
 /// meanwhile. After that the whole answer is put off.
@@ -97,12 +97,19 @@ impl Writer<'_> {
         let draft = self.row(text, &detail)?;
         let review = self.review(&draft, state, attention, reason, now)?;
         draft::put(store, &mut tx, t, &draft).await?;
-        review::create(&mut tx, t, &review).await?;
+        review::create(store, &mut tx, t, &review).await?;
         let detail = json!({"state": state.as_str(), "draft": draft.id, "author": draft.author,
             "thread": id, "head_seq": head, "prompt": draft.prompt_hash,
             "passages": self.request.passages.iter().map(|x| json!({"id": x.id, "score": x.score})).collect::<Vec<_>>()});
         let object = format!("review:{}", review.id);
+        let told = object.clone();
         audit::append(store, &mut tx, t, &Actor::System, "review.created", object, detail).await?;
+        if state == State::Pending {
+            let channel = channel::get(store, &mut tx, t, &self.talk.thread.channel).await?;
+            if channel.settings.chatwoot.is_some_and(|set| set.notes) {
+                job::enqueue_once(store, &mut tx, t, Kind::Report, &told, now).await?;
+            }
+        }
         job::complete(&mut tx, job, now).await?;
         failpoint::point("answer.before");
         tx.commit().await?;

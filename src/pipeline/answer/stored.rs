@@ -1,6 +1,7 @@
 //! What is kept beside a draft's text: its sentences with their verdicts, and the evidence as it was.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::store;
 
@@ -44,7 +45,8 @@ pub struct StoredDetail {
 }
 
 /// A passage as stored: the evidence as it was.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Passage)]
 pub struct StoredPassage {
     /// The chunk.
     pub id: String,

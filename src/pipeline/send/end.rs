@@ -198,7 +198,7 @@ pub async fn reopen(
     again.attention.push("not_delivered".to_owned());
     again.attention.dedup();
     again.priority = failed.priority;
-    review::create(c, t, &again).await?;
+    review::create(store, c, t, &again).await?;
     let detail = json!({"state": again.state.as_str(), "draft": again.draft, "after": failed.id,
         "head_seq": head_seq});
     let object = format!("review:{}", again.id);

@@ -31,6 +31,8 @@ pub struct Senders {
     pub sandbox: Arc<dyn Channel>,
     /// A signed POST.
     pub webhook: Arc<dyn Channel>,
+    /// Chatwoot's API.
+    pub chatwoot: Arc<dyn Channel>,
 }
 
 impl std::fmt::Debug for Senders {
@@ -58,6 +60,7 @@ impl Senders {
         match kind {
             AdapterKind::Sandbox => Some(&*self.sandbox),
             AdapterKind::Webhook => Some(&*self.webhook),
+            AdapterKind::Chatwoot => Some(&*self.chatwoot),
             AdapterKind::None => None,
         }
     }

@@ -3,12 +3,13 @@
 use serde_json::json;
 
 use crate::domain::audit::Actor;
+use crate::domain::event::EventKind;
 use crate::domain::ids::{MessageId, TenantId};
 use crate::domain::message::Raw;
 use crate::review::supersede;
 use crate::store::chunk as chunks;
 use crate::store::job::{self, Kind};
-use crate::store::{self, Store, Tx, audit, message, tenant, thread};
+use crate::store::{self, Store, Tx, audit, event, example, message, tenant, thread};
 
 /// The platform reported that a message was deleted: it is emptied and what answered it is void.
 ///
@@ -39,6 +40,8 @@ pub async fn delete_in(
 ) -> store::Result<()> {
     let row = message::get(tx, tenant_id, id).await?;
     message::erase(tx, tenant_id, id).await?;
+    event::erase(tx, tenant_id, id).await?;
+    example::erase(tx, tenant_id, id).await?;
     chunks::remove(tx, tenant_id, "message", id.as_str()).await?;
     if let Some(t) = &row.thread {
         thread::touch(tx, tenant_id, t).await?;
@@ -48,6 +51,8 @@ pub async fn delete_in(
         job::enqueue_once(store, tx, tenant_id, Kind::Answer, t.as_str(), now).await?;
     }
     let object = format!("message:{id}");
+    let data = json!({"message": id, "thread": row.thread});
+    event::append(store, tx, tenant_id, EventKind::MessageDeleted, object.clone(), &data).await?;
     audit::append(store, tx, tenant_id, actor, "message.deleted", object, json!({})).await
 }
 

@@ -9,6 +9,7 @@ use sqlx::AnyConnection;
 use super::letter::{Letter, auto_word};
 use super::{CUT, MaskedParts, Read, settle_place};
 use crate::domain::audit::Actor;
+use crate::domain::event::EventKind;
 use crate::domain::ids::{Micros, ThreadId};
 use crate::domain::message::{Direction, Party, is_nobody};
 use crate::domain::review::State;
@@ -25,7 +26,7 @@ use crate::store::chunk as chunks;
 use crate::store::job::{self, Claim, Kind};
 use crate::store::message::{self, Attachment, Message, Understood};
 use crate::store::thread::{self, NewThread};
-use crate::store::{self, audit, contact, tenant, vault};
+use crate::store::{self, audit, contact, event, tenant, vault};
 
 /// A span as it is sealed beside its message.
 #[derive(Serialize)]
@@ -95,7 +96,7 @@ impl Commit<'_> {
         let seq = self.write_thread(&mut tx, &place, &id, clues).await?;
         vault::put(&p.store, &mut tx, t, &id, clues.sender, &self.parts.entries).await?;
         self.write_message(&mut tx, &place, &id, seq).await?;
-        self.write_reading(&mut tx).await?;
+        self.write_reading(&mut tx, &id).await?;
         self.next(&mut tx, &id, now).await?;
         let detail = json!({"thread": id, "state": self.state(), "auto": auto_word(self.letter.parsed.auto),
             "masked": self.parts.entries.len(),
@@ -223,10 +224,20 @@ impl Commit<'_> {
         message::put_attachments(store, c, t, self.row, &files).await
     }
 
-    async fn write_reading(&self, c: &mut AnyConnection) -> store::Result<()> {
+    async fn write_reading(&self, c: &mut AnyConnection, thread: &ThreadId) -> store::Result<()> {
         let (store, t) = (&self.p.store, &self.job.tenant);
         if let Some(a) = &self.read.analysis {
-            message::put_analysis(store, c, t, &self.row.id, a).await?;
+            let id = &self.row.id;
+            message::put_analysis(store, c, t, id, a).await?;
+            let data = json!({"message": id, "thread": thread, "channel": self.channel.id,
+                "revision": self.row.revision, "state": self.state(),
+                "auto": auto_word(self.letter.parsed.auto), "analysis": a});
+            let object = format!("message:{id}");
+            event::append(store, c, t, EventKind::MessageClassified, object.clone(), &data).await?;
+            if self.channel.settings.chatwoot.is_some() {
+                let now = store.db.now(c).await?;
+                job::enqueue_once(store, c, t, Kind::Report, &object, now).await?;
+            }
         }
         let encoder = self.p.encoder.id();
         chunks::replace(store, c, t, "message", self.row.id.as_str(), encoder, &self.read.chunks)

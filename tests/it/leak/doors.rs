@@ -308,6 +308,53 @@ pub async fn refused(g: &mut Gate) {
     assert_eq!(g.ask("problem of GET /v1/reviews (key)", request).await.0, 401);
 }
 
+/// `POST /v1/classify`: labels come back, and nothing of the texts; nothing is kept of any of it.
+pub async fn classify(g: &mut Gate) {
+    let door = "a text to classify";
+    let url = format!("{}/v1/classify", g.base);
+    // What is answered besides is words of the text, for the caller who sent it.
+    let outputs = "intent,sentiment,urgency,language,spam,injection,auto_reply,risk,trend,evidence";
+    let asked: Vec<&str> = outputs.split(',').collect();
+    let mut lines = String::new();
+    for kinds in TABLE.chunks(TOGETHER) {
+        let said = g.sentences(kinds, door, "");
+        let (text, v) = (said.join(" "), g.value(&ADDRESS, door, ""));
+        let thread = json!([{"role": "customer", "text": said[0]}, {"role": "agent", "text": v},
+            {"role": "customer", "text": text}]);
+        let key = g.value(&ADDRESS, "Idempotency-Key", "");
+        let body = json!({"outputs": asked, "items": [
+            {"id": 1, "text": text, "from": {"address": v}, "history": [v]},
+            {"id": 2, "messages": thread},
+            {"id": 3, "subject": v, "text": [text]},
+            {"id": 4, "text": text, v.as_str(): v},
+            [v],
+        ]});
+        let request = g.http.post(&url).bearer_auth(&g.tenant.key).header("idempotency-key", key);
+        let answer = g.ask("answer to POST /v1/classify", request.json(&body)).await;
+        assert_eq!(answer.0, 200, "{answer:?}");
+        lines.push_str(&format!("{}\n{v} {{\n", json!({"text": text})));
+        let own = json!({"labels": [{"name": v, "examples": said},
+            {"name": "x", "examples": [v, v]}]});
+        let body = json!({"text": v, "taxonomy": own});
+        let answer = g.post("/v1/classify (taxonomy)", "/v1/classify", &body).await;
+        assert_eq!(answer.0, 422, "{answer:?}");
+    }
+    let (cut, broken) = (g.value(&ADDRESS, door, ""), g.value(&ADDRESS, door, ""));
+    lines.push_str(&format!("{{\"text\": \"{cut}"));
+    let request = g.http.post(format!("{url}?outputs={outputs}")).bearer_auth(&g.tenant.key);
+    let request = request.header(CONTENT_TYPE, "application/x-ndjson").body(lines);
+    assert_eq!(g.ask("answer to POST /v1/classify (lines)", request).await.0, 200);
+    for query in ["outputs", "taxonomy", "vip"] {
+        let request = g.http.post(format!("{url}?{query}={broken}")).bearer_auth(&g.tenant.key);
+        let request = request.header(CONTENT_TYPE, "application/x-ndjson").body("{}\n");
+        let answer = g.ask("problem of POST /v1/classify", request).await;
+        assert!((400..500).contains(&answer.0), "{query}: {answer:?}");
+    }
+    let request =
+        g.http.post(&url).bearer_auth(&g.tenant.key).body(format!("{{\"text\": {broken}"));
+    assert_eq!(g.ask("problem of POST /v1/classify", request).await.0, 400);
+}
+
 /// Reviewers: what they write is masked like a customer's text.
 pub async fn reviewers(g: &mut Gate) {
     let (_, list) = g.get("/v1/reviews?state=pending&limit=200").await;

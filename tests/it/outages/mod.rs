@@ -47,6 +47,7 @@ async fn set_up_endpoint(url: &str, endpoint: &str) -> Driver {
         url: Some(endpoint.to_owned()),
         rate: 1000.0,
         burst: 1000.0,
+        ..Settings::default()
     };
     chat_by(&store, &home, AdapterKind::Webhook, &set).await;
     store.db.close().await;

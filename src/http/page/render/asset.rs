@@ -1,4 +1,4 @@
-//! The three files that pages refer to, each under an address that changes with its content.
+//! The files that pages refer to, each under an address that changes with its content.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -48,13 +48,19 @@ impl Embedded {
     }
 }
 
-static ASSETS: LazyLock<[Embedded; 3]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Embedded; 5]> = LazyLock::new(|| {
     [
         Embedded::new("app.css", "text/css; charset=utf-8", include_bytes!("../assets/app.css")),
         Embedded::new(
             "app.js",
             "text/javascript; charset=utf-8",
             include_bytes!("../assets/app.js"),
+        ),
+        Embedded::new("docs.css", "text/css; charset=utf-8", include_bytes!("../assets/docs.css")),
+        Embedded::new(
+            "docs.js",
+            "text/javascript; charset=utf-8",
+            include_bytes!("../assets/docs.js"),
         ),
         Embedded::new("favicon.svg", "image/svg+xml", include_bytes!("../assets/favicon.svg")),
     ]

@@ -1,4 +1,4 @@
-//! Turns the typed contexts into HTML, and serves the three files that the HTML refers to.
+//! Turns the typed contexts into HTML, and serves the files that the HTML refers to.
 //!
 //! Templates and assets are part of the binary. Everything a template prints passes through one
 //! formatter that escapes it and makes deceptive characters visible; nothing is marked safe except
@@ -17,7 +17,7 @@ use serde::Serialize;
 
 pub use self::asset::{Asset, asset};
 use super::view::{
-    ArticlePage, ErrorPage, KnowledgePage, LoginPage, OutboxPage, QueuePage, ReviewPage,
+    ArticlePage, DocsPage, ErrorPage, KnowledgePage, LoginPage, OutboxPage, QueuePage, ReviewPage,
 };
 
 /// `Content-Security-Policy` of every page: nothing inline, nothing from elsewhere, no framing.
@@ -29,6 +29,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("actions.html", include_str!("../templates/actions.html")),
     ("analysis.html", include_str!("../templates/analysis.html")),
     ("article.html", include_str!("../templates/article.html")),
+    ("docs.html", include_str!("../templates/docs.html")),
     ("draft.html", include_str!("../templates/draft.html")),
     ("error.html", include_str!("../templates/error.html")),
     ("icons.html", include_str!("../templates/icons.html")),
@@ -116,6 +117,11 @@ impl Pages {
     /// `GET /knowledge/{id}`.
     pub fn article(&self, page: &ArticlePage) -> Result<String, RenderError> {
         self.render("article.html", page)
+    }
+
+    /// `GET /docs`.
+    pub fn docs(&self, page: &DocsPage) -> Result<String, RenderError> {
+        self.render("docs.html", page)
     }
 
     /// Any failure shown to a person.

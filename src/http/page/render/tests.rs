@@ -247,23 +247,46 @@ fn nothing_of_ours_switches_the_protections_off() {
             assert!(quotes % 2 == 1, "{name}: an attribute without quotes at byte {at}");
         }
     }
-    let script = std::str::from_utf8(asset("app.js").unwrap().bytes).unwrap();
-    for banned in [
-        "innerHTML",
-        "outerHTML = ",
-        "insertAdjacentHTML",
-        "document.write",
-        "eval(",
-        "http:",
-        "https:",
-    ] {
-        assert!(!script.contains(banned), "app.js: {banned}");
+    for name in ["app.js", "docs.js"] {
+        let script = std::str::from_utf8(asset(name).unwrap().bytes).unwrap();
+        for banned in [
+            "innerHTML",
+            "outerHTML = ",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "http:",
+            "https:",
+        ] {
+            assert!(!script.contains(banned), "{name}: {banned}");
+        }
     }
-    let style = std::str::from_utf8(asset("app.css").unwrap().bytes).unwrap();
-    for banned in ["url(", "@import"] {
-        assert!(!style.contains(banned), "app.css: {banned}");
+    for name in ["app.css", "docs.css"] {
+        let style = std::str::from_utf8(asset(name).unwrap().bytes).unwrap();
+        for banned in ["url(", "@import"] {
+            assert!(!style.contains(banned), "{name}: {banned}");
+        }
     }
     assert!(CSP.starts_with("default-src 'none';") && !CSP.contains("unsafe"));
+}
+
+#[test]
+fn the_documentation_stores_no_key_and_asks_nobody_else() {
+    let html = pages().docs(&DocsPage::of(&crate::http::openapi::document())).unwrap();
+    // Addresses stand in examples only.
+    for banned in ["<style", " style=", "javascript:", "src=\"http", "href=\"http", "<script>"] {
+        assert!(!html.contains(banned), "{banned}");
+    }
+    let script = std::str::from_utf8(asset("docs.js").unwrap().bytes).unwrap();
+    for banned in ["localStorage", "sessionStorage", "document.cookie", "indexedDB"] {
+        assert!(!script.contains(banned), "{banned}");
+    }
+    let mut ids: Vec<&str> =
+        html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "an id is used twice");
 }
 
 #[test]

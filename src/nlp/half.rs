@@ -1,7 +1,7 @@
 //! 16-bit floats (IEEE 754 binary16), in which weights are stored and states are cached.
 
 /// Rounds to the nearest half, ties to even; beyond its range it becomes the largest finite one.
-pub(super) fn to_half(x: f32) -> u16 {
+pub(crate) fn to_half(x: f32) -> u16 {
     let bits = x.to_bits();
     let sign = ((bits >> 16) & 0x8000) as u16;
     let magnitude = f32::from_bits(bits & 0x7fff_ffff);
@@ -21,7 +21,7 @@ pub(super) fn to_half(x: f32) -> u16 {
 }
 
 /// The number that the half stands for.
-pub(super) fn from_half(h: u16) -> f32 {
+pub(crate) fn from_half(h: u16) -> f32 {
     let sign = if h & 0x8000 == 0 { 1.0 } else { -1.0 };
     let (exponent, mantissa) = ((h >> 10) & 31, u32::from(h & 0x03ff));
     match exponent {

@@ -1,0 +1,131 @@
+"""Retries, time-outs and broken connections, against a server that misbehaves on request."""
+
+import http.server
+import json
+import pathlib
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from countersign_client import (  # noqa: E402
+    Client,
+    Conflict,
+    ConnectionFailed,
+    RateLimited,
+    Retries,
+    ServerError,
+    TimedOut,
+)
+
+
+class Moody(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    script: list = []
+    seen: list = []
+    let_go = threading.Event()
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        Moody.seen.append(dict(self.headers))
+        step = Moody.script.pop(0) if Moody.script else (200, {}, {"id": "x", "result": "received"})
+        if step == "drop":
+            self.close_connection = True
+            self.connection.close()
+            return
+        if step == "hang":
+            Moody.let_go.wait()
+            self.close_connection = True
+            return
+        status, headers, body = step
+        text = json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {**headers, "content-length": str(len(text))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST
+
+    def log_message(self, *_):
+        pass
+
+
+BUSY = {"status": 429, "code": "busy", "detail": "later"}
+
+
+class Retrying(unittest.TestCase):
+    def setUp(self):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Moody)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(self.server.shutdown)
+        Moody.let_go.clear()
+        self.addCleanup(Moody.let_go.set)
+        Moody.seen.clear()
+        self.slept = []
+        self.client = Client(f"http://127.0.0.1:{self.server.server_port}", "k")
+        self.client._http._sleep = self.slept.append
+        self.addCleanup(self.client.close)
+
+    def script(self, *steps):
+        Moody.script[:] = steps
+
+    def test_waits_at_least_as_long_as_it_is_told(self):
+        self.script((429, {"retry-after": "3"}, BUSY), (503, {"retry-after": "1"}, {}))
+        self.assertEqual(self.client.messages.create({})["id"], "x")
+        self.assertGreaterEqual(self.slept[0], 3)
+        self.assertGreaterEqual(self.slept[1], 1)
+        keys = {s["idempotency-key"] for s in Moody.seen}
+        self.assertEqual((len(Moody.seen), len(keys)), (3, 1))
+
+    def test_a_broken_connection_and_a_first_request_that_still_runs(self):
+        running = {"status": 409, "code": "idempotency_running"}
+        self.script("drop", (409, {"retry-after": "1"}, running))
+        self.assertEqual(self.client.messages.create({})["id"], "x")
+        self.assertEqual(len(self.slept), 2)
+
+    def test_pauses_grow(self):
+        self.script(*[(503, {}, {})] * 4)
+        self.client.mask("x")
+        for n, pause in enumerate(self.slept):
+            self.assertTrue(0.1 * 2**n <= pause <= 0.2 * 2**n, self.slept)
+
+    def test_gives_up(self):
+        self.script(*[(429, {"retry-after": "1"}, BUSY)] * 9)
+        with self.assertRaises(RateLimited) as caught:
+            self.client.mask("x")
+        self.assertEqual((len(Moody.seen), caught.exception.retry_after), (5, 1.0))
+        Moody.seen.clear()
+        self.script((429, {"retry-after": "3600"}, BUSY))
+        with self.assertRaises(RateLimited):
+            self.client.mask("x")
+        self.assertEqual(len(Moody.seen), 1)
+
+    def test_what_is_no_use_is_not_repeated(self):
+        for status, kind in ((409, Conflict), (500, ServerError), (507, ServerError)):
+            Moody.seen.clear()
+            self.script((status, {}, {"code": "internal"}))
+            with self.assertRaises(kind):
+                self.client.mask("x")
+            self.assertEqual(len(Moody.seen), 1)
+
+    def test_time_is_bounded(self):
+        self.script("hang", "hang")
+        client = Client(
+            f"http://127.0.0.1:{self.server.server_port}", timeout=0.2, retries=Retries(attempts=2, first=0)
+        )
+        with client, self.assertRaises(TimedOut):
+            client.mask("x")
+
+    def test_nobody_there(self):
+        client = Client("http://127.0.0.1:9", retries=Retries(attempts=2, first=0))
+        with client, self.assertRaises(ConnectionFailed):
+            client.mask("x")
+        with self.assertRaises(ValueError):
+            Client("ftp://example.com")
+
+
+if __name__ == "__main__":
+    unittest.main()

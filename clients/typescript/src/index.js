@@ -1,0 +1,214 @@
+// Client of the countersign API. No dependency: Node 20 or later, and browsers.
+
+import { Transport } from "./transport.js";
+
+export * from "./errors.js";
+
+/** Most items of one request; `classifyBatch` and `maskBatch` cut longer lists. */
+export const MAX_ITEMS = 256;
+
+export class Client {
+  #http;
+
+  constructor(baseUrl, options) {
+    this.#http = new Transport(baseUrl, options);
+    this.messages = new Messages(this.#http);
+    this.threads = new Threads(this.#http);
+    this.reviews = new Reviews(this.#http);
+    this.knowledge = new Knowledge(this.#http);
+  }
+
+  classify(item, { outputs, taxonomy, vip, signal } = {}) {
+    const body = { ...itemOf(item), outputs, taxonomy, ...(vip === undefined ? {} : { vip }) };
+    return this.#http.call("POST", "/v1/classify", { body, signal });
+  }
+
+  async classifyBatch(items, { outputs, taxonomy, vip, signal } = {}) {
+    const answers = [];
+    for (const part of cut(items.map(itemOf))) {
+      const body = { items: part, outputs, taxonomy, vip };
+      answers.push(...(await this.#http.call("POST", "/v1/classify", { body, signal })).items);
+    }
+    // Indexes count in the whole list.
+    return answers.map((answer, index) => ("error" in answer ? { ...answer, index } : answer));
+  }
+
+  classifyStream(items, { outputs, taxonomy, vip, signal } = {}) {
+    const query = { outputs: outputs?.join(","), taxonomy, vip };
+    const each = (async function* () {
+      for await (const item of items) yield itemOf(item);
+    })();
+    return this.#http.lines("/v1/classify", each, { query, signal });
+  }
+
+  mask(text, { signal, ...options } = {}) {
+    return this.#http.call("POST", "/v1/mask", { body: { text, ...options }, signal });
+  }
+
+  maskJson(json, { signal, ...options } = {}) {
+    return this.#http.call("POST", "/v1/mask", { body: { json, ...options }, signal });
+  }
+
+  async maskBatch(items, { signal, ...options } = {}) {
+    const answers = [];
+    for (const part of cut(items)) {
+      const body = { items: part, ...options };
+      answers.push(...(await this.#http.call("POST", "/v1/mask", { body, signal })).items);
+    }
+    return answers;
+  }
+}
+
+class Messages {
+  #http;
+
+  constructor(http) {
+    this.#http = http;
+  }
+
+  create(message, { idempotencyKey, signal } = {}) {
+    return this.#http.call("POST", "/v1/messages", { body: message, write: true, idempotencyKey, signal });
+  }
+
+  get(id) {
+    return this.#http.call("GET", `/v1/messages/${part(id)}`);
+  }
+
+  edit(id, change) {
+    return this.#http.call("PATCH", `/v1/messages/${part(id)}`, { body: change, write: true });
+  }
+
+  delete(id) {
+    return this.#http.call("DELETE", `/v1/messages/${part(id)}`, { write: true });
+  }
+}
+
+class Threads {
+  #http;
+
+  constructor(http) {
+    this.#http = http;
+  }
+
+  list({ page = 100 } = {}) {
+    return pages(this.#http, "/v1/threads", {}, page);
+  }
+
+  get(id) {
+    return this.#http.call("GET", `/v1/threads/${part(id)}`);
+  }
+}
+
+class Reviews {
+  #http;
+
+  constructor(http) {
+    this.#http = http;
+  }
+
+  list({ state, snoozed, page = 100 } = {}) {
+    const states = Array.isArray(state) ? state.join(",") : state;
+    return pages(this.#http, "/v1/reviews", { state: states, snoozed }, page);
+  }
+
+  get(id) {
+    return this.#http.call("GET", `/v1/reviews/${part(id)}`);
+  }
+
+  evidence(id) {
+    return this.#http.call("GET", `/v1/reviews/${part(id)}/evidence`);
+  }
+
+  claim(id) {
+    return this.#act(id, "claim");
+  }
+
+  release(id) {
+    return this.#act(id, "release");
+  }
+
+  approve(id, digest) {
+    return this.#act(id, "approve", { digest });
+  }
+
+  edit(id, change) {
+    return this.#act(id, "edit", change);
+  }
+
+  respond(id, reply) {
+    return this.#act(id, "respond", reply);
+  }
+
+  reject(id, reason) {
+    return this.#act(id, "reject", { reason });
+  }
+
+  escalate(id, reason) {
+    return this.#act(id, "escalate", { reason });
+  }
+
+  snooze(id, until) {
+    return this.#act(id, "snooze", { until: until instanceof Date ? until.toISOString() : until });
+  }
+
+  assign(id, to) {
+    return this.#act(id, "assign", { to });
+  }
+
+  undo(id) {
+    return this.#act(id, "undo");
+  }
+
+  settle(id, arrived) {
+    return this.#act(id, "settle", { arrived });
+  }
+
+  #act(id, action, body = {}) {
+    return this.#http.call("POST", `/v1/reviews/${part(id)}/${action}`, { body, write: true });
+  }
+}
+
+class Knowledge {
+  #http;
+
+  constructor(http) {
+    this.#http = http;
+  }
+
+  put(article) {
+    return this.#http.call("POST", "/v1/knowledge", { body: article, write: true });
+  }
+
+  list({ page = 100 } = {}) {
+    return pages(this.#http, "/v1/knowledge", {}, page);
+  }
+
+  get(id) {
+    return this.#http.call("GET", `/v1/knowledge/${part(id)}`);
+  }
+
+  delete(id) {
+    return this.#http.call("DELETE", `/v1/knowledge/${part(id)}`, { write: true });
+  }
+}
+
+function itemOf(item) {
+  return typeof item === "string" ? { text: item } : item;
+}
+
+function part(id) {
+  return encodeURIComponent(id);
+}
+
+function* cut(items) {
+  for (let at = 0; at < items.length; at += MAX_ITEMS) yield items.slice(at, at + MAX_ITEMS);
+}
+
+async function* pages(http, path, query, limit) {
+  let cursor;
+  do {
+    const answer = await http.call("GET", path, { query: { ...query, limit, cursor } });
+    yield* answer.items;
+    cursor = answer.next;
+  } while (cursor !== null);
+}

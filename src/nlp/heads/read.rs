@@ -1,0 +1,209 @@
+//! From a message and its encoder pass to an analysis.
+
+use std::borrow::Cow;
+
+use super::evidence::Seen;
+use super::injection::Part;
+use super::places::Places;
+use super::summary::summary;
+use super::trained::{self, Task};
+use super::urgency::{self, Context, Found, UrgencyRules};
+use super::{Fitted, Input, Triage, injection};
+use crate::domain::triage::{Abstention, Analysis, Deadline, Intent, Polarity, Probability, Trend};
+use crate::nlp::encoder::{Embed, Encoding, Reading};
+
+/// Bytes of text whose token states are held at a time: some 4,000 tokens, 20 MB.
+const READ_TOGETHER: usize = 16 * 1024;
+
+/// A message of so many words may leave its intent to the thread.
+const TERSE: usize = 10;
+/// Messages of the thread that are looked at then.
+const LOOK_BACK: usize = 3;
+/// How much of the confidence is left when an intent is taken from the thread.
+const HANDED_DOWN: f32 = 0.9;
+
+impl Triage {
+    /// Analyses a message whose [`Input::encoder_text`] was encoded as `encoding`, without its tokens: injected
+    /// orders are looked for in the message as a whole only.
+    #[must_use]
+    pub fn classify(&self, input: &Input<'_>, encoding: &Encoding) -> Analysis {
+        self.classify_reading(input, &Reading::whole(encoding.clone()))
+    }
+
+    /// Analyses a message by the pass over its [`Input::encoder_text`]. Pure. The history settles the language of
+    /// a short answer; its intent needs the history encoded, which [`Triage::read`] does.
+    #[must_use]
+    pub fn classify_reading(&self, input: &Input<'_>, reading: &Reading) -> Analysis {
+        self.analyse(input, reading, &[], &|| None)
+    }
+
+    fn analyse(
+        &self,
+        input: &Input<'_>,
+        reading: &Reading,
+        sentences: &[Encoding],
+        of_thread: &dyn Fn() -> Option<Intent>,
+    ) -> Analysis {
+        let (text, encoding) = (input.encoder_text(), &reading.encoding);
+        let surface = self.surface.read(&text, input.history);
+        let parts = injection::parts(&text, &surface, reading, sentences, &self.surface);
+        let matched = self.patterns.read(&text);
+        let by = trained::Seen { surface: &surface, encoding, parts: &parts, patterns: matched.0 };
+        let intent = self.own_intent(&by);
+        let terse = surface.part.words.len() <= TERSE && intent.reason == Some(Abstention::Unsure);
+        let intent = if terse { of_thread().unwrap_or(intent) } else { intent };
+        let sentiment = self
+            .trained(Task::Sentiment)
+            .and_then(|head| head.sentiment(&by))
+            .unwrap_or_else(|| self.fitted.sentiment.classify(&surface, encoding));
+        let spam = self
+            .trained(Task::Spam)
+            .and_then(|head| head.spam(&by))
+            .unwrap_or_else(|| self.fitted.spam.classify(&surface, encoding));
+        let priority = (!intent.abstained)
+            .then(|| self.taxonomy.get(&intent.label))
+            .flatten()
+            .map(|spec| (spec.priority, spec.name.as_str()));
+        let found = self.urgency.find(&surface.part.words);
+        let risk = urgency::risk(&found, &surface.part.words, &sentiment);
+        let context = Context { priority, sentiment: &sentiment, spam: &spam, vip: input.vip };
+        let urgency = UrgencyRules::judge(&found, &context, risk);
+        let urgency = match self.trained(Task::Urgency) {
+            Some(head) => head.urgency(&by, urgency),
+            None => urgency,
+        };
+        let places = Places::of(input);
+        let words = &surface.part.words;
+        let deadlines = found.iter().filter_map(Found::deadline).filter_map(|(said, at)| {
+            let bytes = words.get(at.start)?.start..words.get(at.end - 1)?.end;
+            Some(Deadline { span: places.span(bytes)?, words: said.to_owned() })
+        });
+        let injection = match self.trained(Task::Injection) {
+            Some(head) => head.injection(&by, matched.1),
+            None => self.fitted.injection.classify(matched, &parts),
+        };
+        let moods: Vec<Polarity> = input.moods.iter().copied().chain([sentiment.score]).collect();
+        let mut analysis = Analysis {
+            intent,
+            sentiment,
+            urgency,
+            language: surface.language,
+            spam,
+            injection,
+            auto: self.auto.read(words),
+            risk,
+            trend: Trend::of(&moods),
+            deadlines: deadlines.collect(),
+            entities: self.mentions.find(&text, words, &places, input.explain),
+            summary: summary(places.text()),
+            versions: self.versions.clone(),
+        };
+        if input.explain {
+            let seen = Seen {
+                concepts: &self.surface.concept_places(words),
+                surface: &surface,
+                reading,
+                length: text.len(),
+                places: &places,
+            };
+            self.explain(&mut analysis, &seen, &parts);
+        }
+        analysis
+    }
+
+    /// Adds the words that moved each decision.
+    fn explain(&self, analysis: &mut Analysis, seen: &Seen<'_>, parts: &[Part<'_>]) {
+        let Fitted { intent, sentiment, spam, injection, .. } = &self.fitted;
+        // What moved a trained head isn't what would have moved the shipped one.
+        let shipped = |task| self.trained(task).is_none();
+        if shipped(Task::Intent) {
+            analysis.intent.evidence = intent.explain(&analysis.intent, seen);
+        }
+        if shipped(Task::Sentiment) {
+            let moods = self.surface.moods(seen.surface);
+            analysis.sentiment.evidence = sentiment.explain(&analysis.sentiment, &moods, seen);
+        }
+        if shipped(Task::Spam) {
+            analysis.spam.evidence = spam.explain(&analysis.spam, seen);
+        }
+        if shipped(Task::Injection) {
+            analysis.injection.evidence = injection.explain(parts, seen);
+        }
+    }
+
+    /// Encodes a message and analyses it. `None` when the encoder gives nothing.
+    #[must_use]
+    pub fn read(&self, input: &Input<'_>, embed: &dyn Embed) -> Option<Analysis> {
+        self.read_batch(std::slice::from_ref(input), embed).pop()
+    }
+
+    /// Encodes messages in shared passes and analyses each, in order.
+    #[must_use]
+    pub fn read_batch(&self, inputs: &[Input<'_>], embed: &dyn Embed) -> Vec<Analysis> {
+        let texts: Vec<Cow<'_, str>> = inputs.iter().map(Input::encoder_text).collect();
+        let mut analyses = Vec::with_capacity(inputs.len());
+        let mut start = 0;
+        while start < inputs.len() {
+            // Token states are large: a few long texts at a time.
+            let mut bytes = 0;
+            let more = texts[start..].iter().take_while(|text| {
+                bytes += text.len();
+                bytes <= READ_TOGETHER
+            });
+            let end = start + more.count().max(1);
+            let pieces: Vec<&str> = texts[start..end].iter().map(Cow::as_ref).collect();
+            let readings = embed.read_many(&pieces);
+            let (sentences, counts) = encoded_alone(&pieces, embed);
+            let mut rest = sentences.as_slice();
+            for ((input, reading), count) in inputs[start..end].iter().zip(&readings).zip(counts) {
+                let (own, others) = rest.split_at_checked(count).unwrap_or_default();
+                rest = others;
+                let of_thread = || self.thread_intent(input.history, embed);
+                analyses.push(self.analyse(input, reading, own, &of_thread));
+            }
+            start = end;
+        }
+        analyses
+    }
+
+    /// The intent of a text by itself.
+    fn own_intent(&self, by: &trained::Seen<'_>) -> Intent {
+        let head = self.trained(Task::Intent);
+        let shipped = || self.fitted.intent.classify(by.surface, by.encoding, &self.taxonomy);
+        head.and_then(|head| head.intent(by)).unwrap_or_else(shipped)
+    }
+
+    /// What the latest messages of a thread were about: the intent of the latest that has one, less sure than it
+    /// was then.
+    fn thread_intent(&self, history: &[&str], embed: &dyn Embed) -> Option<Intent> {
+        let latest: Vec<&str> = history.iter().rev().take(LOOK_BACK).copied().collect();
+        if latest.is_empty() {
+            return None;
+        }
+        let encodings = embed.embed(&latest);
+        latest.iter().zip(&encodings).find_map(|(text, encoding)| {
+            let surface = self.surface.read(text, &[]);
+            let intent = self.own_intent(&trained::Seen {
+                surface: &surface,
+                encoding,
+                parts: &[],
+                patterns: 0.0,
+            });
+            let confidence = Probability::clamped(intent.confidence.get() * HANDED_DOWN);
+            (!intent.abstained).then_some(Intent { confidence, from_thread: true, ..intent })
+        })
+    }
+}
+
+/// The sentences of texts, each encoded by itself, one after the other, and how many each text has. An order
+/// to the model inside an honest letter shows only so.
+fn encoded_alone(texts: &[&str], embed: &dyn Embed) -> (Vec<Encoding>, Vec<usize>) {
+    let mut pieces: Vec<&str> = Vec::new();
+    let mut counts = Vec::with_capacity(texts.len());
+    for text in texts {
+        let ranges = injection::sentences(text);
+        counts.push(ranges.len());
+        pieces.extend(ranges.into_iter().map(|range| &text[range]));
+    }
+    (embed.embed(&pieces), counts)
+}

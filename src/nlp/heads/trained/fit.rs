@@ -1,0 +1,536 @@
+//! From labelled texts to a head: features, the kernel's width and the penalty, the fit, and everything that is
+//! set on rows which the fit hasn't seen.
+//!
+//! Kernel ridge regression has exact leave-one-out scores in closed form (`ridge`), so temperature, thresholds,
+//! figures and the list of doubtful labels all come from every row scored by a fit without it. Nothing is drawn
+//! at random: the same rows give the same head.
+
+use sha2::{Digest, Sha256};
+
+use super::super::calibrate::abstention_threshold;
+use super::super::features::{Features, Weights};
+use super::super::fit::lists_version;
+use super::super::injection::{self, InjectionPatterns, PatternError};
+use super::super::ridge::{Fit, Ridge, RidgeError, RidgeOptions};
+use super::super::surface::{SurfaceError, SurfaceReader};
+use super::file::FORMAT;
+use super::head::{About, Data, Head, Seen, decide, features, inside};
+use super::report::{Answers, Findings, Metrics};
+use super::task::{LabelError, Task};
+use crate::eval::labels::{Judged, macro_recall};
+use crate::nlp::encoder::{Embed, Reading};
+
+/// Texts encoded together.
+const BATCH: usize = 64;
+/// Rows on which the kernel's width and the penalty are chosen.
+const TRIED: usize = 1500;
+/// Most rows that a head is fitted on: the kernel matrix takes 4 bytes for each pair.
+pub const MOST_ROWS: usize = 20_000;
+/// What is tried.
+const GAMMAS: [f32; 2] = [1.0, 2.0];
+const LAMBDAS: [f32; 5] = [0.05, 0.1, 0.2, 0.5, 1.0];
+/// Share of ham that may be taken for spam, and of benign messages that may be flagged.
+const HAM_LOST: f32 = 0.002;
+const BENIGN_FLAGGED: f32 = 0.03;
+/// Share of messages within scope that may be taken for ones outside.
+const WITHIN_LOST: f32 = 0.01;
+
+/// A labelled text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// The text as the encoder gets it, see [`Input::encoder_text`](super::super::Input::encoder_text).
+    pub text: String,
+    /// The label as the data has it.
+    pub label: String,
+}
+
+/// What a fit is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Examples to judge the head on, besides those that it is fitted on.
+    pub dev: Vec<Example>,
+    /// How often answers given with confidence should be right, where no label marks what is out of scope.
+    pub target_accuracy: f32,
+    /// Largest share of messages to abstain on for that.
+    pub max_abstention: f32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { dev: Vec::new(), target_accuracy: 0.95, max_abstention: 0.1 }
+    }
+}
+
+/// How far a fit is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// So many texts are encoded, of so many.
+    Encoded(usize, usize),
+    /// Trying settings: so many done, of so many.
+    Tried(usize, usize),
+    /// The last fit has begun.
+    Fitting,
+}
+
+/// A head and what is to be said of it.
+#[derive(Debug)]
+pub struct Fitted {
+    /// The head.
+    pub head: Head,
+    /// By leave-one-out, on the rows that it was fitted on.
+    pub metrics: Metrics,
+    /// On the dev examples, if there are any.
+    pub dev: Option<Metrics>,
+    /// What a person should know of the data.
+    pub findings: Findings,
+}
+
+/// Examples that don't make a head.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    /// A label that the task hasn't.
+    #[error("example {row}")]
+    Label {
+        /// Its place.
+        row: usize,
+        /// What is wrong with it.
+        #[source]
+        source: LabelError,
+    },
+    /// Nothing to tell apart.
+    #[error("a head needs examples of two labels or more, these have {0}")]
+    Labels(usize),
+    /// More rows than fit.
+    #[error("a head is fitted on {MOST_ROWS} examples at most, these are {0}: leave some out")]
+    Rows(usize),
+    /// No ham among spam, or nothing benign among attacks.
+    #[error("the {task} head needs examples labelled {label}")]
+    Needed {
+        /// The task.
+        task: Task,
+        /// The label.
+        label: &'static str,
+    },
+    /// The encoder gave nothing for some texts.
+    #[error("the encoder gave {found} encodings for {wanted} texts")]
+    Encoder {
+        /// Encodings.
+        found: usize,
+        /// Texts.
+        wanted: usize,
+    },
+    /// The word lists.
+    #[error("a word list of the heads cannot be read")]
+    Surface(#[from] SurfaceError),
+    /// The injection patterns.
+    #[error("the injection patterns cannot be read")]
+    Patterns(#[from] PatternError),
+    /// Numbers that can't be fitted.
+    #[error("the examples cannot be fitted")]
+    Ridge(#[from] RidgeError),
+}
+
+/// Fits a head. Deterministic; the time goes with the cube of the number of examples, about twenty seconds for ten
+/// thousand on two cores.
+///
+/// # Errors
+/// When the labels aren't those of the task or there is nothing to tell apart.
+pub fn fit(
+    task: Task,
+    examples: &[Example],
+    embed: &dyn Embed,
+    options: &Options,
+    progress: &dyn Fn(Progress),
+) -> Result<Fitted, FitError> {
+    let labels = Labels::of(task, examples)?;
+    let all = examples.len() + options.dev.len();
+    let weights = task.weights(examples.len() / labels.names.len());
+    let reader = Texts {
+        task,
+        weights,
+        surface: SurfaceReader::builtin()?,
+        patterns: InjectionPatterns::builtin()?,
+        embed,
+    };
+    let rows = reader.read(examples, &|done| progress(Progress::Encoded(done, all)))?;
+    let chosen = choose(&rows, &labels.targets, labels.names.len(), progress)?;
+    progress(Progress::Fitting);
+    let fit = Ridge::fit(rows, &labels.targets, labels.names.len(), chosen)?;
+    let unseen: Vec<Vec<f32>> =
+        (0..examples.len()).map(|row| fit.unseen.row(row).to_vec()).collect();
+    let judge = Judge { task, labels: &labels, options };
+    let offsets = judge.offsets(&unseen);
+    let threshold = judge.threshold(&unseen);
+    let given: Vec<usize> = unseen.iter().map(|p| judge.give(p, &offsets, threshold)).collect();
+    let answers = Answers {
+        labels: &labels.names,
+        outside: labels.outside,
+        targets: &labels.targets,
+        probabilities: &unseen,
+        given: &given,
+        threshold: judge.abstains_below(threshold),
+    };
+    let metrics = answers.metrics("leave_one_out");
+    let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
+    let findings = answers.findings(&fit.nearest, &texts);
+    let about =
+        about(task, examples, embed, &labels, (&fit, chosen), (offsets, threshold), &metrics);
+    let head = Head { about, ridge: fit.ridge };
+    let dev = match options.dev.is_empty() {
+        true => None,
+        false => {
+            let rows = reader.read(&options.dev, &|done| {
+                progress(Progress::Encoded(examples.len() + done, all));
+            })?;
+            Some(on_dev(&head, &labels, &options.dev, rows)?)
+        }
+    };
+    Ok(Fitted { head, metrics, dev, findings })
+}
+
+fn about(
+    task: Task,
+    examples: &[Example],
+    embed: &dyn Embed,
+    labels: &Labels,
+    (fit, chosen): (&Fit, RidgeOptions),
+    (offsets, threshold): (Vec<f32>, f32),
+    metrics: &Metrics,
+) -> About {
+    let mut digest = Sha256::new();
+    for example in examples {
+        for part in [&example.label, &example.text] {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part.as_bytes());
+        }
+    }
+    let data = hex::encode(digest.finalize());
+    let name = hex::encode(Sha256::digest(format!("{task}\n{}\n{data}", embed.id())));
+    let mut by_label = vec![0; labels.names.len()];
+    labels.targets.iter().for_each(|target| by_label[*target] += 1);
+    About {
+        format: FORMAT,
+        name: format!("{task}-{}", &name[..8]),
+        task,
+        encoder: embed.id().to_owned(),
+        lists: task.reads_lists().then(lists_version),
+        labels: labels.names.clone(),
+        outside: labels.outside,
+        weights: task.weights(examples.len() / labels.names.len()),
+        gamma: chosen.gamma,
+        lambda: chosen.lambda,
+        scale: fit.ridge.scale,
+        offsets,
+        threshold,
+        data: Data { sha256: data, rows: examples.len(), by_label },
+        metrics: metrics.clone(),
+    }
+}
+
+/// The labels of some examples.
+struct Labels {
+    names: Vec<String>,
+    outside: Option<usize>,
+    targets: Vec<usize>,
+}
+
+impl Labels {
+    fn of(task: Task, examples: &[Example]) -> Result<Self, FitError> {
+        if examples.len() > MOST_ROWS {
+            return Err(FitError::Rows(examples.len()));
+        }
+        let given = examples
+            .iter()
+            .enumerate()
+            .map(|(row, e)| task.label(&e.label).map_err(|source| FitError::Label { row, source }))
+            .collect::<Result<Vec<String>, _>>()?;
+        let mut names = given.clone();
+        names.sort_by(|a, b| task.rank(a).cmp(&task.rank(b)).then_with(|| a.cmp(b)));
+        names.dedup();
+        let outside = names.iter().position(|name| task.is_outside(name));
+        if names.len() - usize::from(outside.is_some()) < 2 {
+            return Err(FitError::Labels(names.len()));
+        }
+        if let Some(label) = task.needed().filter(|label| !names.iter().any(|n| n == label)) {
+            return Err(FitError::Needed { task, label });
+        }
+        let place =
+            |label: &String| names.iter().position(|name| name == label).unwrap_or_default();
+        let targets = given.iter().map(place).collect();
+        Ok(Self { names, outside, targets })
+    }
+}
+
+/// What turns examples into features.
+struct Texts<'a> {
+    task: Task,
+    weights: Weights,
+    surface: SurfaceReader,
+    patterns: InjectionPatterns,
+    embed: &'a dyn Embed,
+}
+
+impl Texts<'_> {
+    fn read(
+        &self,
+        examples: &[Example],
+        progress: &dyn Fn(usize),
+    ) -> Result<Vec<Features>, FitError> {
+        let mut rows = Vec::with_capacity(examples.len());
+        for batch in examples.chunks(BATCH) {
+            let texts: Vec<&str> = batch.iter().map(|e| e.text.as_str()).collect();
+            let readings: Vec<Reading> =
+                self.embed.embed(&texts).into_iter().map(Reading::whole).collect();
+            if readings.len() != texts.len() {
+                return Err(FitError::Encoder { found: readings.len(), wanted: texts.len() });
+            }
+            for (text, reading) in texts.iter().zip(&readings) {
+                let surface = self.surface.read(text, &[]);
+                let (parts, patterns) = match self.task {
+                    Task::Injection => {
+                        let ranges = injection::sentences(text).into_iter();
+                        let alone: Vec<&str> = ranges.map(|range| &text[range]).collect();
+                        let alone = self.embed.embed(&alone);
+                        let parts =
+                            injection::parts(text, &surface, reading, &alone, &self.surface);
+                        (parts, self.patterns.read(text).0)
+                    }
+                    _ => (Vec::new(), 0.0),
+                };
+                let encoding = &reading.encoding;
+                let seen = Seen { surface: &surface, encoding, parts: &parts, patterns };
+                rows.push(features(self.task, &self.weights, &seen));
+            }
+            progress(rows.len());
+        }
+        Ok(rows)
+    }
+}
+
+/// The width and the penalty with the likeliest leave-one-out answers, on some rows of each label.
+fn choose(
+    rows: &[Features],
+    targets: &[usize],
+    classes: usize,
+    progress: &dyn Fn(Progress),
+) -> Result<RidgeOptions, FitError> {
+    let places = some_of_each(targets, classes, TRIED);
+    let targets: Vec<usize> = places.iter().map(|place| targets[*place]).collect();
+    let all = GAMMAS.len() * LAMBDAS.len();
+    let mut best: Option<(f64, RidgeOptions)> = None;
+    for (done, gamma, lambda) in GAMMAS
+        .iter()
+        .flat_map(|gamma| LAMBDAS.iter().map(move |lambda| (*gamma, *lambda)))
+        .enumerate()
+        .map(|(done, (gamma, lambda))| (done, gamma, lambda))
+    {
+        progress(Progress::Tried(done, all));
+        let options = RidgeOptions { gamma, lambda };
+        let rows = places.iter().map(|place| rows[*place].clone()).collect();
+        let fit = Ridge::fit(rows, &targets, classes, options)?;
+        let loss: f64 = targets
+            .iter()
+            .enumerate()
+            .map(|(i, t)| -f64::from(fit.unseen.row(i)[*t].max(1e-6).ln()))
+            .sum();
+        if best.is_none_or(|(least, _)| loss < least) {
+            best = Some((loss, options));
+        }
+    }
+    Ok(best.map_or(RidgeOptions { gamma: 2.0, lambda: 0.1 }, |(_, options)| options))
+}
+
+/// Places of `most` rows at most, the labels taking turns, each label's rows evenly over the data.
+fn some_of_each(targets: &[usize], classes: usize, most: usize) -> Vec<usize> {
+    if targets.len() <= most {
+        return (0..targets.len()).collect();
+    }
+    let mut by_class: Vec<Vec<usize>> = vec![Vec::new(); classes];
+    for (row, target) in targets.iter().enumerate() {
+        by_class[*target].push(row);
+    }
+    // The largest share of a label that still leaves room for all.
+    let mut each = most / classes.max(1);
+    while by_class.iter().map(|rows| rows.len().min(each + 1)).sum::<usize>() <= most {
+        each += 1;
+    }
+    let mut places: Vec<usize> = by_class
+        .iter()
+        .flat_map(|rows| {
+            let take = rows.len().min(each);
+            (0..take).map(move |i| rows[i * rows.len() / take])
+        })
+        .collect();
+    places.sort_unstable();
+    places
+}
+
+/// What is decided on unseen rows.
+struct Judge<'a> {
+    task: Task,
+    labels: &'a Labels,
+    options: &'a Options,
+}
+
+impl Judge<'_> {
+    /// What is added to the log-probability of each label: so much of the rarity of the label as makes the mean
+    /// recall largest, where that is the measure.
+    fn offsets(&self, unseen: &[Vec<f32>]) -> Vec<f32> {
+        let classes = self.labels.names.len();
+        if !matches!(self.task, Task::Sentiment | Task::Urgency) {
+            return vec![0.0; classes];
+        }
+        let mut counts = vec![0usize; classes];
+        self.labels.targets.iter().for_each(|t| counts[*t] += 1);
+        let rarity: Vec<f32> =
+            counts.iter().map(|c| (unseen.len() as f32 / (*c).max(1) as f32).ln()).collect();
+        let offsets = |share: f32| rarity.iter().map(|r| r * share).collect::<Vec<f32>>();
+        let quality = |share: f32| {
+            let offsets = offsets(share);
+            let judged: Vec<Judged> = unseen
+                .iter()
+                .zip(&self.labels.targets)
+                .map(|(p, gold)| Judged {
+                    gold: *gold,
+                    found: decide(p, &offsets),
+                    confidence: 0.0,
+                })
+                .collect();
+            macro_recall(&judged, classes)
+        };
+        let shares = (0..=6).map(|step| step as f32 / 4.0);
+        let best = shares.fold((f64::MIN, 0.0), |best, share| {
+            let quality = quality(share);
+            if quality > best.0 + 1e-9 { (quality, share) } else { best }
+        });
+        offsets(best.1)
+    }
+
+    /// The label given for these probabilities.
+    fn give(&self, probabilities: &[f32], offsets: &[f32], threshold: f32) -> usize {
+        match self.task {
+            Task::Intent => inside(probabilities, self.labels.outside).0,
+            Task::Sentiment | Task::Urgency => decide(probabilities, offsets),
+            Task::Spam | Task::Injection => {
+                let likeliest = inside(probabilities, Some(0)).0;
+                if 1.0 - probabilities[0] >= threshold { likeliest } else { 0 }
+            }
+        }
+    }
+
+    /// The confidence below which a head of the task abstains.
+    fn abstains_below(&self, threshold: f32) -> f32 {
+        if self.task == Task::Intent { threshold } else { 0.0 }
+    }
+
+    fn threshold(&self, unseen: &[Vec<f32>]) -> f32 {
+        let rows = || unseen.iter().zip(&self.labels.targets);
+        match self.task {
+            Task::Sentiment | Task::Urgency => 0.0,
+            Task::Spam | Task::Injection => {
+                let scored: Vec<(f32, bool)> =
+                    rows().map(|(p, target)| (1.0 - p[0], *target != 0)).collect();
+                let lost = if self.task == Task::Spam { HAM_LOST } else { BENIGN_FLAGGED };
+                alarm_threshold(scored, lost)
+            }
+            Task::Intent => {
+                let judged = rows().map(|(p, target)| {
+                    let (best, _) = inside(p, self.labels.outside);
+                    (p[best], best == *target, Some(*target) == self.labels.outside)
+                });
+                match self.labels.outside {
+                    Some(_) => scope_threshold(judged.map(|(c, _, out)| (c, out)).collect()),
+                    None => abstention_threshold(
+                        judged.map(|(c, right, _)| (c, right)).collect(),
+                        self.options.target_accuracy,
+                        self.options.max_abstention,
+                    ),
+                }
+            }
+        }
+    }
+}
+
+/// The score from which on to raise an alarm: the one with the best F1 among those that raise a false one on no
+/// more than this share of the quiet rows, half way to the next lower score. `scored` holds (score, alarm?).
+fn alarm_threshold(mut scored: Vec<(f32, bool)>, lost: f32) -> f32 {
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let alarms = scored.iter().filter(|(_, alarm)| *alarm).count();
+    let allowed = (lost * (scored.len() - alarms) as f32) as usize;
+    let (mut hits, mut false_ones) = (0usize, 0usize);
+    let mut best = (f32::MIN, 1.0);
+    for (i, (score, alarm)) in scored.iter().enumerate() {
+        hits += usize::from(*alarm);
+        false_ones += usize::from(!*alarm);
+        let next = scored.get(i + 1).map_or(0.0, |(s, _)| *s);
+        if next == *score {
+            continue;
+        }
+        let f1 = 2.0 * hits as f32 / (hits + false_ones + alarms) as f32;
+        if false_ones <= allowed && f1 > best.0 {
+            best = (f1, f32::midpoint(*score, next));
+        }
+    }
+    best.1
+}
+
+/// The confidence below which a message is out of scope: the one that finds most of what is outside while at most
+/// [`WITHIN_LOST`] of what is within falls below it. `scored` holds (confidence, outside?).
+fn scope_threshold(mut scored: Vec<(f32, bool)>) -> f32 {
+    scored.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let within = scored.iter().filter(|(_, out)| !out).count();
+    let allowed = (WITHIN_LOST * within as f32) as usize;
+    let mut lost = 0usize;
+    for (confidence, out) in &scored {
+        lost += usize::from(!out);
+        if lost > allowed {
+            return *confidence;
+        }
+    }
+    0.0
+}
+
+/// The head's figures on examples of their own.
+fn on_dev(
+    head: &Head,
+    labels: &Labels,
+    dev: &[Example],
+    rows: Vec<Features>,
+) -> Result<Metrics, FitError> {
+    let (task, about) = (head.about.task, &head.about);
+    let options = Options::default();
+    let judge = Judge { task, labels, options: &options };
+    let mut names = labels.names.clone();
+    let mut targets = Vec::with_capacity(dev.len());
+    for (row, example) in dev.iter().enumerate() {
+        let label = task.label(&example.label).map_err(|source| FitError::Label { row, source })?;
+        // A label that the head doesn't know is one that it gets wrong.
+        let place = names.iter().position(|n| *n == label).unwrap_or_else(|| {
+            names.push(label);
+            names.len() - 1
+        });
+        targets.push(place);
+    }
+    let outside = names.iter().position(|name| task.is_outside(name));
+    let found = head.ridge.all_probabilities(rows);
+    let probabilities: Vec<Vec<f32>> = (0..dev.len())
+        .map(|row| {
+            let mut p = found.row(row).to_vec();
+            p.resize(names.len(), 0.0);
+            p
+        })
+        .collect();
+    let given: Vec<usize> = probabilities
+        .iter()
+        .map(|p| judge.give(&p[..labels.names.len()], &about.offsets, about.threshold))
+        .collect();
+    let answers = Answers {
+        labels: &names,
+        outside,
+        targets: &targets,
+        probabilities: &probabilities,
+        given: &given,
+        threshold: judge.abstains_below(about.threshold),
+    };
+    Ok(answers.metrics("dev"))
+}
