@@ -285,8 +285,5 @@ async fn twice_the_capacity_is_refused_in_part_and_nothing_breaks() {
     assert!(count(200) > 0, "{report}");
     assert!(peak <= 2.0 * steady, "memory:\n{report}");
     let calm = after.statuses.lock().await.clone();
-    // Clients that come at the pace of a machine that others use too may still meet a full queue now and then.
-    let answered = calm.get(&200).copied().unwrap_or(0);
-    let refused: u64 = calm.iter().filter(|(s, _)| **s != 200).map(|(_, n)| *n).sum();
-    assert!(refused * 5 <= answered, "no recovery: {calm:?}\n{report}");
+    assert!(calm.keys().all(|s| *s == 200), "no recovery: {calm:?}\n{report}");
 }
