@@ -333,9 +333,14 @@ impl Meter {
 /// Over everything that an API key opens: looks the key up, charges one unit, and writes on the answer
 /// what is left. A request without a key that stands goes on and is refused where a key is needed.
 pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    // Whether a key is needed, and what to say without one, is for the handler.
-    let Ok(found) = auth::caller(request.headers(), &app).await else {
-        return next.run(request).await;
+    let found = match auth::caller(request.headers(), &app).await {
+        Ok(found) => found,
+        // Whether a key is needed, and what to say without one, is for the handler.
+        Err(refused) if refused.status() == StatusCode::UNAUTHORIZED => {
+            return next.run(request).await;
+        }
+        // The handler would ask a database that is away a second time, and wait for it again.
+        Err(unknown) => return unknown.into_response(),
     };
     let meter = found.meter().clone();
     let charged = meter.charge(&app, &found.0, (1, 1)).await;

@@ -63,8 +63,8 @@ pub struct Db {
     read: AnyPool,
     write: AnyPool,
     file: Option<PathBuf>,
-    // Held as long as any clone lives; the kernel lets go of it when the process dies.
-    _lock: Option<Arc<File>>,
+    // Held until it is closed or the last clone is dropped; the kernel lets go of it when the process dies.
+    lock: Option<Arc<File>>,
 }
 
 macro_rules! sqlite_now {
@@ -119,7 +119,7 @@ impl Db {
             read: pool.clone(),
             write: pool,
             file: None,
-            _lock: None,
+            lock: None,
         })
     }
 
@@ -163,7 +163,7 @@ impl Db {
         let url = format!("sqlite:{}?mode={mode}", path.display());
         let write = options(1).connect(&url).await?;
         let read = options(o.pool).connect(&url).await?;
-        Ok(Self { engine: Engine::Sqlite, read, write, file: Some(path), _lock: lock })
+        Ok(Self { engine: Engine::Sqlite, read, write, file: Some(path), lock })
     }
 
     /// Which engine.
@@ -238,10 +238,14 @@ impl Db {
         Ok(())
     }
 
-    /// Closes every connection; on SQLite this folds the write-ahead log into the file.
+    /// Closes every connection; on SQLite this folds the write-ahead log into the file and lets another
+    /// process have it.
     pub async fn close(&self) {
         self.read.close().await;
         self.write.close().await;
+        if let Some(Err(e)) = self.lock.as_ref().map(|file| file.unlock()) {
+            tracing::warn!(error = %e, "the lock of the database file is kept until the process ends");
+        }
     }
 }
 
@@ -293,8 +297,9 @@ mod tests {
         let first = Db::open(&o).await.unwrap();
         let e = Db::open(&o).await.unwrap_err();
         assert!(e.to_string().contains("in use by another"), "{e}");
+        let kept = first.clone();
         first.close().await;
-        drop(first);
+        assert!(kept.read().await.is_err(), "closed for every clone");
         assert!(Db::open(&o).await.is_ok());
     }
 }

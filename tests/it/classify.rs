@@ -314,7 +314,9 @@ async fn a_full_queue_refuses_and_recovers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_keys_batch_does_not_hold_up_anothers_text() {
-    let app = TestApp::idle(Engine::Sqlite, &["classify.batch=1", "classify.workers=1"]).await;
+    // So long that a busy machine doesn't refuse the batch for its wait.
+    let sets = ["classify.batch=1", "classify.workers=1", "classify.deadline_ms=300000"];
+    let app = TestApp::idle(Engine::Sqlite, &sets).await;
     let (_, other) = app.key(&["classify"], &KeyLimits::default(), None).await;
     let text = "Where is my parcel? It was due on Tuesday. ".repeat(4);
     let items = json!({"items": vec![json!({"text": text}); 256]});

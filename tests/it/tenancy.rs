@@ -230,7 +230,9 @@ async fn knocks(app: &TestApp, me: &Side, them: &Side) {
                 assert!(b.contains("<EMAIL_1>") && !b.contains(&them.message), "{what}: {b}");
             }
             ("POST", "/classify") => {
-                let text = json!({"text": format!("Where is my {}?", them.canary)});
+                // A summary would quote what was asked.
+                let text = json!({"text": format!("Where is my {}?", them.canary),
+                    "outputs": ["intent", "sentiment", "urgency", "entities", "evidence"]});
                 let (status, b) = call(app, key, method, path, Some(&text)).await;
                 assert_eq!(status, 200, "{what}: {b}");
                 assert!(them.ids().iter().all(|id| !b.contains(id)), "{what}: {b}");

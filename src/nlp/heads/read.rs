@@ -205,5 +205,6 @@ fn encoded_alone(texts: &[&str], embed: &dyn Embed) -> (Vec<Encoding>, Vec<usize
         counts.push(ranges.len());
         pieces.extend(ranges.into_iter().map(|range| &text[range]));
     }
-    (embed.embed(&pieces), counts)
+    let encodings = if pieces.is_empty() { Vec::new() } else { embed.embed(&pieces) };
+    (encodings, counts)
 }
