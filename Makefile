@@ -18,7 +18,7 @@ test-faults: ## The long fault tests: every boundary, 50 random kills and all ou
 soak: ## Ten minutes of twice the load that it can bear, on the release binary (SECONDS=60); writes docs/soak.md; then half an hour of random questions.
 	@SECONDS_OF_LOAD="$(or $(SECONDS),600)" scripts/soak.sh
 
-bench: ## Measure, side by side with peers, and print one table (ONLY=ingest,pipeline,classify-http,mask,heads,chunk,encode for parts).
+bench: ## Measure, side by side with peers, and print one table (ONLY=ingest,pipeline,classify,mask,heads,chunk,encode for parts).
 	@COUNTERSIGN_BENCH_ONLY="$(ONLY)" scripts/bench.sh
 
 fuzz: ## Fuzz the masker, or TARGET=intake (SECONDS=60).

@@ -4,7 +4,7 @@
 //! Python peers run in the interpreter that `COUNTERSIGN_BENCH_PYTHON` names; without it their
 //! columns stay empty.
 
-mod classify_http;
+mod classify;
 mod heads;
 mod masking;
 
@@ -68,8 +68,9 @@ fn main() -> anyhow::Result<()> {
     if wanted("pipeline") {
         runtime.block_on(pipeline(dir.path(), &models, &stages, &mut figures))?;
     }
-    if wanted("classify-http") {
-        runtime.block_on(classify_http(dir.path(), &models, &mut figures))?;
+    if wanted("classify") {
+        classify::alone(&models, dir.path(), &mut figures)?;
+        runtime.block_on(classify::service(dir.path(), &models, &mut figures))?;
     }
     if wanted("mask") {
         masking::masking(&*models.encoder, dir.path(), &mut figures)?;
@@ -411,38 +412,6 @@ async fn pipeline(
         figures.push(alone(format!("  {stage}, p50"), "ms", quantile(times, 50)));
         figures.push(alone(format!("  {stage}, p95"), "ms", quantile(times, 95)));
     }
-    Ok(())
-}
-
-// ---------------------------------------------------------------- classification through HTTP
-
-async fn classify_http(
-    dir: &Path,
-    models: &Models,
-    figures: &mut Vec<Figure>,
-) -> anyhow::Result<()> {
-    say("classification through HTTP, 3 × 8 s");
-    let life = Lifecycle::new();
-    let running = service(&dir.join("classify.db"), models, &life).await?;
-    let base = listen(http::router(running.service.app), &life).await?;
-    let url = format!("{base}/v1/classify");
-    for (connections, items) in [(1, 1), (32, 1), (2, 256)] {
-        let ask = |time| classify_http::ask(&url, &running.key, connections, items, time);
-        ask(Duration::from_secs(1)).await?;
-        let found = ask(Duration::from_secs(8)).await?;
-        let what = match items {
-            1 => format!("classify, HTTP, concurrency {connections}"),
-            _ => format!("classify, HTTP, batches of {items}"),
-        };
-        if items == 1 {
-            figures.push(alone(format!("{what}, p50"), "ms", found.p50));
-            figures.push(alone(format!("{what}, p99"), "ms", found.p99));
-        }
-        figures.push(alone(what, "texts/s", found.texts));
-    }
-    life.stop();
-    life.finished(Duration::from_secs(20)).await;
-    running.store.db.close().await;
     Ok(())
 }
 

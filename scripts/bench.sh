@@ -22,7 +22,7 @@ fetch() {
     echo "bench: those could not be installed; our figures stay alone" >&2
   fi
 }
-if wanted chunk || wanted encode; then
+if wanted chunk || wanted encode || wanted classify; then
   fetch texts langchain-text-splitters onnx onnxruntime numpy tokenizers
 fi
 if wanted mask; then
@@ -36,4 +36,10 @@ if wanted mask; then
   fi
 fi
 if [ -e "$venv/bin/python" ]; then export COUNTERSIGN_BENCH_PYTHON="$PWD/$venv/bin/python"; fi
+if wanted classify; then
+  # An environment of its own: torch alone fills some gigabytes.
+  venv=target/bench-service-venv
+  fetch service sentence-transformers scikit-learn fastapi uvicorn
+  if [ -e "$venv/bin/python" ]; then export COUNTERSIGN_BENCH_SERVICE_PYTHON="$PWD/$venv/bin/python"; fi
+fi
 cargo bench --quiet --bench side_by_side

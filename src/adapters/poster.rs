@@ -39,22 +39,12 @@ impl HttpPoster {
         if let Err(e) = ssrf::check(&url, self.allow_private) {
             return nothing(&e.to_string());
         }
-        let now = self.host.now();
-        let (timestamp, signature) = standard_webhooks::sign(secrets, id, now, body.as_bytes());
-        if signature.is_empty() {
+        let at = (id, self.host.now());
+        let request = standard_webhooks::signed(&self.client, url, secrets, at, body.into_bytes());
+        let Some(request) = request else {
             return nothing("the endpoint has no signing secret");
-        }
-        let sent = self
-            .client
-            .post(url)
-            .header("content-type", "application/json")
-            .header("webhook-id", id)
-            .header("webhook-timestamp", timestamp)
-            .header("webhook-signature", signature)
-            .body(body)
-            .send()
-            .await;
-        match sent {
+        };
+        match request.send().await {
             Ok(answer) => {
                 let asked = answer.headers().get("retry-after").and_then(|v| v.to_str().ok());
                 Posted::Answer {

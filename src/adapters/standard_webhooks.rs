@@ -75,6 +75,25 @@ pub fn sign(secrets: &[String], id: &str, at: Micros, body: &[u8]) -> (String, S
     (timestamp, all.join(" "))
 }
 
+/// A signed POST of a JSON body; none without a secret to sign with.
+pub fn signed(
+    client: &reqwest::Client,
+    url: url::Url,
+    secrets: &[String],
+    (id, at): (&str, Micros),
+    body: Vec<u8>,
+) -> Option<reqwest::RequestBuilder> {
+    let (timestamp, signature) = sign(secrets, id, at, &body);
+    let request = client
+        .post(url)
+        .header("content-type", "application/json")
+        .header("webhook-id", id)
+        .header("webhook-timestamp", timestamp)
+        .header("webhook-signature", &signature)
+        .body(body);
+    (!signature.is_empty()).then_some(request)
+}
+
 /// The headers of a delivery, of the right form and time. What can be refused without the body is
 /// refused by making one.
 pub struct Presented<'a> {

@@ -89,22 +89,12 @@ impl Webhook {
             return refused(TOO_LARGE);
         }
         let id = format!("{}{}", standard_webhooks::OURS, out.send());
-        let (timestamp, signature) =
-            standard_webhooks::sign(channel.signing(), &id, self.host.now(), &body);
-        if signature.is_empty() {
+        let at = (id.as_str(), self.host.now());
+        let request = standard_webhooks::signed(&self.client, url, channel.signing(), at, body);
+        let Some(request) = request else {
             return refused("the channel has no signing secret");
-        }
-        let sent = self
-            .client
-            .post(url)
-            .header("content-type", "application/json")
-            .header("webhook-id", id)
-            .header("webhook-timestamp", timestamp)
-            .header("webhook-signature", signature)
-            .body(body)
-            .send()
-            .await;
-        match sent {
+        };
+        match request.send().await {
             Ok(answer) => self.judge(&answer),
             Err(e) => failed(&e),
         }

@@ -1,9 +1,11 @@
 //! What people do to a review. Each action is a route with a body of its own.
 
 use axum::Json;
+use axum::RequestExt as _;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
@@ -125,16 +127,23 @@ fn missing(field: &str) -> Problem {
 }
 
 /// Who asks, about which review, and what; without a body everything is left at its default.
-async fn asked<B: DeserializeOwned + Default>(
-    app: &App,
-    caller: &Caller,
-    path: &str,
-    body: &Bytes,
-) -> Result<(Reviewer, ReviewId, B), Problem> {
-    let who = caller.reviewer(app).await?;
-    let id = id("review", path)?;
-    let body = if body.is_empty() { B::default() } else { read_json(body)? };
-    Ok((who, id, body))
+struct Asked<B>(Reviewer, ReviewId, B);
+
+impl<B: DeserializeOwned + Default> FromRequest<App> for Asked<B> {
+    type Rejection = Response;
+
+    async fn from_request(mut request: Request, app: &App) -> Result<Self, Response> {
+        let refused = Problem::into_response;
+        let caller: Caller = request.extract_parts_with_state(app).await.map_err(refused)?;
+        let Path(path): Path<String> =
+            request.extract_parts_with_state(app).await.map_err(IntoResponse::into_response)?;
+        let body = Bytes::from_request(request, app).await.map_err(IntoResponse::into_response)?;
+        let who = caller.reviewer(app).await.map_err(refused)?;
+        let id = id("review", &path).map_err(refused)?;
+        let body =
+            if body.is_empty() { B::default() } else { read_json(&body).map_err(refused)? };
+        Ok(Self(who, id, body))
+    }
 }
 
 /// The review as it stands after an action.
@@ -163,11 +172,8 @@ async fn done(app: &App, who: &Reviewer, r: Review) -> Result<Json<ReviewView>, 
 )]
 async fn claim(
     State(app): State<App>,
-    caller: Caller,
-    Path(path): Path<String>,
-    body: Bytes,
+    Asked(who, id, Nothing {}): Asked<Nothing>,
 ) -> Result<Json<ReviewView>, Problem> {
-    let (who, id, Nothing {}) = asked(&app, &caller, &path, &body).await?;
     done(&app, &who, app.desk.claim(&who, &id).await?).await
 }
 
@@ -188,11 +194,8 @@ async fn claim(
 )]
 async fn release(
     State(app): State<App>,
-    caller: Caller,
-    Path(path): Path<String>,
-    body: Bytes,
+    Asked(who, id, Nothing {}): Asked<Nothing>,
 ) -> Result<Json<ReviewView>, Problem> {
-    let (who, id, Nothing {}) = asked(&app, &caller, &path, &body).await?;
     done(&app, &who, app.desk.release(&who, &id).await?).await
 }
 
@@ -216,12 +219,8 @@ async fn release(
 )]
 async fn approve(
     State(app): State<App>,
-    caller: Caller,
-    Path(path): Path<String>,
-    body: Bytes,
+    Asked(who, id, a): Asked<Approve>,
 ) -> Result<Json<ReviewView>, Problem> {
-    let (who, id, a) = asked(&app, &caller, &path, &body).await?;
-    let a: Approve = a;
     let seen = a.digest.ok_or_else(|| missing("digest"))?;
     let seen: Digest = seen.parse().map_err(|e| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_digest", format!("{e}"))
@@ -249,11 +248,8 @@ async fn approve(
 )]
 async fn edit(
     State(app): State<App>,
-    caller: Caller,
-    Path(path): Path<String>,
-    body: Bytes,
+    Asked(who, id, a): Asked<Edit>,
 ) -> Result<Json<ReviewView>, Problem> {
-    let (who, id, a) = asked(&app, &caller, &path, &body).await?;
     write(&app, &who, &id, a).await
 }
 
@@ -277,11 +273,8 @@ async fn edit(
 )]
 async fn respond(
     State(app): State<App>,
-    caller: Caller,
-    Path(path): Path<String>,
-    body: Bytes,
+    Asked(who, id, a): Asked<Edit>,
 ) -> Result<Json<ReviewView>, Problem> {
-    let (who, id, a) = asked(&app, &caller, &path, &body).await?;
     write(&app, &who, &id, a).await
 }
 
@@ -302,12 +295,8 @@ async fn respond(
 )]
 async fn reject(
     State(app): State<App>,
-    caller: Caller,
-    Path(path): Path<String>,
-    body: Bytes,
+    Asked(who, id, a): Asked<Reason>,
 ) -> Result<Json<ReviewView>, Problem> {
-    let (who, id, a) = asked(&app, &caller, &path, &body).await?;
-    let a: Reason = a;
     let reason = a.reason.as_deref().unwrap_or_default();
     done(&app, &who, app.desk.reject(&who, &id, reason).await?).await
 }
@@ -329,12 +318,8 @@ async fn reject(
 )]
 async fn escalate(
     State(app): State<App>,
-    caller: Caller,
-    Path(path): Path<String>,
-    body: Bytes,
+    Asked(who, id, a): Asked<Reason>,
 ) -> Result<Json<ReviewView>, Problem> {
-    let (who, id, a) = asked(&app, &caller, &path, &body).await?;
-    let a: Reason = a;
     let reason = a.reason.as_deref().unwrap_or_default();
     done(&app, &who, app.desk.escalate(&who, &id, reason).await?).await
 }
@@ -357,12 +342,8 @@ async fn escalate(
 )]
 async fn snooze(
     State(app): State<App>,
-    caller: Caller,
-    Path(path): Path<String>,
-    body: Bytes,
+    Asked(who, id, a): Asked<Snooze>,
 ) -> Result<Json<ReviewView>, Problem> {
-    let (who, id, a) = asked(&app, &caller, &path, &body).await?;
-    let a: Snooze = a;
     let until = a.until.ok_or_else(|| missing("until"))?;
     let until = Micros::parse(&until).ok_or_else(|| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_time", "until: not a time")
@@ -388,12 +369,8 @@ async fn snooze(
 )]
 async fn assign(
     State(app): State<App>,
-    caller: Caller,
-    Path(path): Path<String>,
-    body: Bytes,
+    Asked(who, id, a): Asked<Assign>,
 ) -> Result<Json<ReviewView>, Problem> {
-    let (who, id, a) = asked(&app, &caller, &path, &body).await?;
-    let a: Assign = a;
     done(&app, &who, app.desk.assign(&who, &id, a.to).await?).await
 }
 
@@ -416,11 +393,8 @@ async fn assign(
 )]
 async fn undo(
     State(app): State<App>,
-    caller: Caller,
-    Path(path): Path<String>,
-    body: Bytes,
+    Asked(who, id, Nothing {}): Asked<Nothing>,
 ) -> Result<Json<ReviewView>, Problem> {
-    let (who, id, Nothing {}) = asked(&app, &caller, &path, &body).await?;
     done(&app, &who, app.desk.undo(&who, &id).await?).await
 }
 
@@ -444,12 +418,8 @@ async fn undo(
 )]
 async fn settle(
     State(app): State<App>,
-    caller: Caller,
-    Path(path): Path<String>,
-    body: Bytes,
+    Asked(who, id, a): Asked<Settle>,
 ) -> Result<Json<ReviewView>, Problem> {
-    let (who, id, a) = asked(&app, &caller, &path, &body).await?;
-    let a: Settle = a;
     let arrived = a.arrived.ok_or_else(|| missing("arrived"))?;
     done(&app, &who, app.desk.settle(&who, &id, arrived).await?).await
 }
