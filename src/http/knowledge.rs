@@ -216,8 +216,10 @@ pub struct Search {
 /// Longest query, in bytes.
 const LONGEST: usize = 4000;
 
-/// `GET /v1/knowledge/search`: passages of published articles, best first. Personal data in the query
-/// is masked before anything is looked up.
+/// Searches articles
+///
+/// Passages of published articles, best first. Personal data in the query is masked before anything is
+/// looked up.
 #[utoipa::path(
     get,
     path = "/knowledge/search",

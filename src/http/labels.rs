@@ -98,7 +98,9 @@ impl MessageLabels {
     }
 }
 
-/// `POST /v1/messages/{id}/labels`: stores what a person says of a message.
+/// Corrects what was read
+///
+/// Stores what a person says that the message is about; training reads it.
 #[utoipa::path(
     post,
     path = "/messages/{id}/labels",
