@@ -7,6 +7,7 @@
 
 mod change;
 mod commit;
+mod earlier;
 mod given_up;
 mod letter;
 
@@ -16,6 +17,7 @@ use sqlx::AnyConnection;
 
 pub use self::change::{delete, delete_in, edit_in};
 use self::commit::Commit;
+use self::earlier::{Earlier, earlier};
 pub use self::given_up::give_up;
 use self::letter::{Letter, letter};
 pub use self::letter::{auto_word, mime_limits};
@@ -91,7 +93,7 @@ pub async fn run(p: &Pipeline, job: &Claim) -> Result<(), StepError> {
 
     let sender = contact::id_of(&p.store, &job.tenant, channel.kind, &letter.from.address);
     let clues = clues(p, &channel, &incoming, &letter, &sender);
-    let (place, thread_id, known) = {
+    let (place, thread_id, known, before) = {
         let mut c = p.store.db.read().await?;
         let place = settle_place(p, &mut c, &job.tenant, &row, &clues).await?;
         let thread_id =
@@ -100,7 +102,11 @@ pub async fn run(p: &Pipeline, job: &Claim) -> Result<(), StepError> {
             Some(t) => super::masking::known_names(&p.store, &mut c, &job.tenant, t).await?,
             None => Vec::new(),
         };
-        (place, thread_id, known)
+        let before = match &place.thread {
+            Some(t) => earlier(&mut c, &job.tenant, t, &row).await?,
+            None => Earlier::default(),
+        };
+        (place, thread_id, known, before)
     };
 
     // Names, heads and vectors share a pass where they read the same text.
@@ -109,7 +115,7 @@ pub async fn run(p: &Pipeline, job: &Claim) -> Result<(), StepError> {
     let parts = blocking(|| mask(p, &once, &job.tenant, &thread_id, &letter, &known));
     let mask_us = micros(stage);
     let stage = std::time::Instant::now();
-    let read = blocking(|| read(p, &once, &parts, incoming.direction));
+    let read = blocking(|| read(p, &once, &parts, &before, incoming.direction));
     let read_us = micros(stage);
     drop(once);
     tracing::info!(message = %id, normalise_us, mask_us, read_us, chunks = read.chunks.len(), "understood");
@@ -223,7 +229,13 @@ fn mask(
     MaskedParts { subject, visible, quoted, signature, sender, entries: mint.entries, extent }
 }
 
-fn read(p: &Pipeline, encoder: &dyn Embed, parts: &MaskedParts, direction: Direction) -> Read {
+fn read(
+    p: &Pipeline,
+    encoder: &dyn Embed,
+    parts: &MaskedParts,
+    before: &Earlier,
+    direction: Direction,
+) -> Read {
     let stored = &parts.visible.text;
     let pieces = chunk::chunk(stored.as_stored(), &chunk::ChunkOptions::default());
     let texts: Vec<(usize, usize, String)> = pieces
@@ -234,9 +246,12 @@ fn read(p: &Pipeline, encoder: &dyn Embed, parts: &MaskedParts, direction: Direc
     let analysis = (direction == Direction::In).then(|| {
         let subject = parts.subject.text.as_words();
         let text: String = stored.as_words().chars().take(READ_CHARS).collect();
+        let history: Vec<&str> = before.texts.iter().map(String::as_str).collect();
         let input = Input {
             subject: (!subject.trim().is_empty()).then_some(subject.as_str()),
             text: &text,
+            history: &history,
+            moods: &before.moods,
             ..Input::default()
         };
         p.triage.read(&input, encoder)

@@ -41,3 +41,21 @@ on_both!(a_message_is_answered_and_sent, engine, {
     app.quiet().await;
     app.stop().await;
 });
+
+on_both!(a_message_is_read_with_what_was_said_before, engine, {
+    let app = TestApp::start(engine).await;
+    let first =
+        app.say("m-1", "t-1", "Where is my parcel? It should have been here on Monday.").await;
+    app.review_in(&first, &["pending"]).await;
+    let then = app.say("m-2", "t-1", "still nothing").await;
+    app.review_in(&then, &["pending"]).await;
+    let read = async |id: &str| {
+        let (_, m) = app.get(&app.home.key, &format!("/v1/messages/{id}")).await;
+        m["analysis"].clone()
+    };
+    let (first, then) = (read(&first).await, read(&then).await);
+    assert_eq!(first["trend"], json!(null), "{first}");
+    assert_ne!(then["trend"], json!(null), "{then}");
+    app.quiet().await;
+    app.stop().await;
+});

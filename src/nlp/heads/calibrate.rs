@@ -3,6 +3,8 @@
 //! Both are set on scores of examples that the fit didn't see (leave-one-out or cross-validation);
 //! on its own examples a head is always sure.
 
+use serde::{Deserialize, Serialize};
+
 /// Softmax of `scores * scale`.
 #[must_use]
 pub fn softmax(scores: &[f32], scale: f32) -> Vec<f32> {
@@ -62,7 +64,7 @@ pub fn fit_scale<'a>(scored: impl Iterator<Item = (&'a [f32], usize)> + Clone) -
 /// How the confidence of the chosen label is bent so that it means what it says: the log-odds times a slope,
 /// plus a shift. A temperature is one number for all classes and all confidences; on scores of few examples the
 /// top of the scale comes out too sure and the middle not sure enough.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bend {
     /// Slope on the log-odds.
     pub slope: f32,

@@ -69,6 +69,7 @@ pub(super) fn lists_version() -> String {
     for part in [
         include_str!("data/concepts.toml"),
         include_str!("data/injection_patterns.toml"),
+        INJECTION_EXAMPLES,
         include_str!("data/sentiment_lexicon.toml"),
         include_str!("data/spam_phrases.toml"),
     ] {
@@ -153,6 +154,18 @@ fn own_spam(reader: &SurfaceReader, embed: &dyn Embed) -> Result<(SpamHead, f32)
     let examples = spam_examples()?;
     let (surfaces, encodings) = seen(&texts(&examples), reader, embed);
     SpamHead::fit(&examples, &surfaces, &encodings).map_err(failed("spam"))
+}
+
+/// The injection head by itself, for a service with this taxonomy.
+pub(super) fn injection_head(
+    taxonomy: &Taxonomy,
+    reader: &SurfaceReader,
+    embed: &dyn Embed,
+) -> Result<InjectionHead, TriageError> {
+    let utterances: Vec<&str> =
+        taxonomy.intents().iter().flat_map(|i| &i.examples).map(String::as_str).collect();
+    let utterances = seen(&utterances, reader, embed);
+    Ok(own_injection(taxonomy, utterances, reader, embed)?.0)
 }
 
 /// The injection head on the program's own examples, and how often it is right.

@@ -39,6 +39,12 @@ pub(super) const FEWEST_WORDS: usize = 4;
 const OUT_OF_PLACE: f32 = 0.5;
 /// Up to this many sentences a message isn't long.
 const FEW: usize = 6;
+/// A sentence read off the message's pass is encoded by itself from this probability on, the likeliest ones and
+/// no more than so many. States in the pass are coloured by the neighbours, which hides orders but seldom all of
+/// one; on the development set (`docs/model-cards/injection.md`) what is found stays the same within 0.2 points of
+/// F1, and 1–2 % of support messages have such a sentence.
+const SUSPECT: f32 = 0.1;
+const MOST_SUSPECTS: usize = 2;
 /// How much of a text the patterns read, in bytes.
 const SCANNED: usize = 64 * 1024;
 
@@ -218,35 +224,97 @@ pub struct Part<'a> {
     pub words: &'a [Word],
     /// 1 for each concept present.
     pub concepts: Vec<f32>,
-    /// Its encoding.
+    /// Its states in the pass over the message.
     pub encoding: Encoding,
+    /// Its own encoding, where it was worth a pass.
+    pub alone: Option<Encoding>,
+    /// Whether it is the whole message.
+    pub whole: bool,
 }
 
-/// The sentences of a message as the head reads them; the whole as one where it is a single one.
-///
-/// `alone` holds the [`sentences`]' own encodings. Where it is empty they are read off the message's one pass,
-/// which finds fewer orders: within a letter the states of a sentence are coloured by its neighbours.
+impl Part<'_> {
+    /// What the head reads.
+    fn best(&self) -> &Encoding {
+        self.alone.as_ref().unwrap_or(&self.encoding)
+    }
+}
+
+/// The sentences of a message read off its one pass; the whole as one where it is a single one, or where the pass
+/// has no states of its tokens.
 #[must_use]
 pub fn parts<'a>(
     text: &str,
     surface: &'a Surface,
     reading: &Reading,
-    alone: &[Encoding],
     reader: &SurfaceReader,
 ) -> Vec<Part<'a>> {
     let words = &surface.part.words;
-    let part = |(number, bytes): (usize, Range<usize>)| {
-        let encoding = alone.get(number).cloned().or_else(|| reading.pool(bytes.clone()))?;
+    let part = |bytes: Range<usize>| {
+        let encoding = reading.pool(bytes.clone())?;
         let at = |byte: usize| words.partition_point(|word| word.start < byte);
         let words = &words[at(bytes.start)..at(bytes.end)];
-        Some(Part { bytes, words, concepts: reader.concepts(words), encoding })
+        Some(Part {
+            bytes,
+            words,
+            concepts: reader.concepts(words),
+            encoding,
+            alone: None,
+            whole: false,
+        })
     };
-    let parts: Vec<Part<'a>> = sentences(text).into_iter().enumerate().filter_map(part).collect();
+    let parts: Vec<Part<'a>> = sentences(text).into_iter().filter_map(part).collect();
     if !parts.is_empty() {
         return parts;
     }
     let concepts = surface.part.concepts.clone();
-    vec![Part { bytes: 0..text.len(), words, concepts, encoding: reading.encoding.clone() }]
+    let encoding = reading.encoding.clone();
+    vec![Part { bytes: 0..text.len(), words, concepts, encoding, alone: None, whole: true }]
+}
+
+/// The sentences of a message with the probability of each to be an order.
+///
+/// In two steps, because a second pass over every letter would cost as much as the first: all sentences are read
+/// off the message's pass, and those that are [suspect](Self::suspects) are then encoded by themselves.
+#[derive(Debug)]
+pub struct Orders<'a> {
+    /// The sentences.
+    pub parts: Vec<Part<'a>>,
+    each: Vec<f32>,
+}
+
+impl<'a> Orders<'a> {
+    /// Weighs sentences.
+    #[must_use]
+    pub fn new(parts: Vec<Part<'a>>, head: &InjectionHead) -> Self {
+        Self { each: parts.iter().map(|part| head.probability(part)).collect(), parts }
+    }
+
+    /// Places of the sentences that are worth a pass of their own, the likeliest first. None of a message that is
+    /// a single one, for it has been encoded by itself.
+    #[must_use]
+    pub fn suspects(&self) -> Vec<usize> {
+        if self.parts.len() == 1 && self.parts[0].whole {
+            return Vec::new();
+        }
+        let mut likely: Vec<usize> =
+            (0..self.each.len()).filter(|i| self.each[*i] >= SUSPECT).collect();
+        likely.sort_by(|a, b| self.each[*b].total_cmp(&self.each[*a]).then(a.cmp(b)));
+        likely.truncate(MOST_SUSPECTS);
+        likely
+    }
+
+    /// Weighs a sentence again, by its own encoding.
+    pub fn look_again(&mut self, place: usize, encoding: Encoding, head: &InjectionHead) {
+        let Some(part) = self.parts.get_mut(place) else { return };
+        part.alone = Some(encoding);
+        self.each[place] = head.probability(part);
+    }
+
+    /// The likeliest sentence and its probability.
+    fn likeliest(&self) -> Option<(&Part<'a>, f32)> {
+        let each = self.parts.iter().zip(self.each.iter().copied());
+        each.max_by(|a, b| a.1.total_cmp(&b.1))
+    }
 }
 
 /// A head for orders to the model.
@@ -283,38 +351,38 @@ impl InjectionHead {
             return 0.0;
         }
         self.learner
-            .probabilities(features(part.words, &part.concepts, &part.encoding))
+            .probabilities(features(part.words, &part.concepts, part.best()))
             .get(1)
             .copied()
             .unwrap_or(0.0)
     }
 
-    /// The verdict on a message from what the patterns found and from its sentences, or from the whole
-    /// as a part where it is a single one.
+    /// The score of a message by that of the patterns found in it and by its sentences.
     #[must_use]
-    pub fn classify(&self, patterns: (f32, Vec<Cue>), parts: &[Part<'_>]) -> Injection {
-        let (found, reasons) = patterns;
-        let each: Vec<f32> = parts.iter().map(|part| self.probability(part)).collect();
+    pub fn score(&self, patterns: f32, orders: &Orders<'_>) -> f32 {
         let by_head = match self.learner {
-            Learner::Kernel(_) => out_of_place(&each),
+            Learner::Kernel(_) => out_of_place(&orders.each),
             // It was fitted on sentences among others, and on whole orders too.
-            Learner::Linear(_) => each.iter().copied().fold(0.0, f32::max),
+            Learner::Linear(_) => orders.each.iter().copied().fold(0.0, f32::max),
         };
-        let score = Probability::clamped(1.0 - (1.0 - found) * (1.0 - by_head));
-        Injection { score, flagged: score.get() >= self.flagged, reasons, evidence: Vec::new() }
+        1.0 - (1.0 - patterns) * (1.0 - by_head)
+    }
+
+    /// The verdict on a message of this [score](Self::score), with what the patterns found.
+    #[must_use]
+    pub fn classify(&self, score: f32, reasons: Vec<Cue>) -> Injection {
+        let flagged = score >= self.flagged;
+        Injection { score: Probability::clamped(score), flagged, reasons, evidence: Vec::new() }
     }
 }
 
 impl InjectionHead {
     /// The words of the likeliest sentence that moved its score.
     #[must_use]
-    pub fn explain(&self, parts: &[Part<'_>], seen: &Seen<'_>) -> Vec<Evidence> {
-        let likeliest = parts
-            .iter()
-            .max_by(|a, b| self.probability(a).total_cmp(&self.probability(b)))
-            .filter(|part| self.probability(part) >= self.flagged);
-        let Some(part) = likeliest else { return Vec::new() };
-        let features = features(part.words, &part.concepts, &part.encoding);
+    pub fn explain(&self, orders: &Orders<'_>, seen: &Seen<'_>) -> Vec<Evidence> {
+        let likeliest = orders.likeliest().filter(|(_, p)| *p >= self.flagged);
+        let Some((part, _)) = likeliest else { return Vec::new() };
+        let features = features(part.words, &part.concepts, part.best());
         let places = concepts_within(seen.concepts, seen.surface, part.words);
         Decision {
             learner: &self.learner,
@@ -324,7 +392,7 @@ impl InjectionHead {
             words: part.words,
             reading: seen.reading,
             bytes: part.bytes.clone(),
-            encoding: &part.encoding,
+            encoding: part.best(),
             concepts: (&places, part.concepts.len()),
             cues: &[],
         }

@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 
 use super::evidence::Seen;
-use super::injection::Part;
+use super::injection::Orders;
 use super::places::Places;
 use super::summary::summary;
+use super::surface::Surface;
 use super::trained::{self, Task};
 use super::urgency::{self, Context, Found, UrgencyRules};
 use super::{Fitted, Input, Triage, injection};
-use crate::domain::triage::{Abstention, Analysis, Deadline, Intent, Polarity, Probability, Trend};
+use crate::domain::triage::{
+    Abstention, Analysis, Cue, Deadline, Intent, Polarity, Probability, Trend,
+};
 use crate::nlp::encoder::{Embed, Encoding, Reading};
 
 /// Bytes of text whose token states are held at a time: some 4,000 tokens, 20 MB.
@@ -21,6 +24,17 @@ const TERSE: usize = 10;
 const LOOK_BACK: usize = 3;
 /// How much of the confidence is left when an intent is taken from the thread.
 const HANDED_DOWN: f32 = 0.9;
+
+/// A message with what was seen of it before the heads decide.
+struct Message<'a> {
+    input: &'a Input<'a>,
+    text: &'a str,
+    surface: &'a Surface,
+    reading: &'a Reading,
+    orders: Orders<'a>,
+    /// The score of the injection patterns found, and which.
+    matched: (f32, Vec<Cue>),
+}
 
 impl Triage {
     /// Analyses a message whose [`Input::encoder_text`] was encoded as `encoding`, without its tokens: injected
@@ -34,32 +48,47 @@ impl Triage {
     /// a short answer; its intent needs the history encoded, which [`Triage::read`] does.
     #[must_use]
     pub fn classify_reading(&self, input: &Input<'_>, reading: &Reading) -> Analysis {
-        self.analyse(input, reading, &[], &|| None)
+        let text = input.encoder_text();
+        let surface = self.surface.read(&text, input.history);
+        let seen = self.look(input, &text, &surface, reading);
+        self.analyse(&seen, &|| None)
     }
 
-    fn analyse(
+    /// What a message's one pass shows.
+    fn look<'a>(
         &self,
-        input: &Input<'_>,
-        reading: &Reading,
-        sentences: &[Encoding],
-        of_thread: &dyn Fn() -> Option<Intent>,
-    ) -> Analysis {
-        let (text, encoding) = (input.encoder_text(), &reading.encoding);
-        let surface = self.surface.read(&text, input.history);
-        let parts = injection::parts(&text, &surface, reading, sentences, &self.surface);
-        let matched = self.patterns.read(&text);
-        let by = trained::Seen { surface: &surface, encoding, parts: &parts, patterns: matched.0 };
+        input: &'a Input<'a>,
+        text: &'a str,
+        surface: &'a Surface,
+        reading: &'a Reading,
+    ) -> Message<'a> {
+        let parts = injection::parts(text, surface, reading, &self.surface);
+        let orders = Orders::new(parts, &self.fitted.injection);
+        Message { input, text, surface, reading, orders, matched: self.patterns.read(text) }
+    }
+
+    fn analyse(&self, message: &Message<'_>, of_thread: &dyn Fn() -> Option<Intent>) -> Analysis {
+        let Message { input, text, surface, reading, orders, matched } = message;
+        let encoding = &reading.encoding;
+        let score = self.fitted.injection.score(matched.0, orders);
+        let by = trained::Seen {
+            surface,
+            encoding,
+            parts: &orders.parts,
+            patterns: matched.0,
+            orders: score,
+        };
         let intent = self.own_intent(&by);
         let terse = surface.part.words.len() <= TERSE && intent.reason == Some(Abstention::Unsure);
         let intent = if terse { of_thread().unwrap_or(intent) } else { intent };
         let sentiment = self
             .trained(Task::Sentiment)
             .and_then(|head| head.sentiment(&by))
-            .unwrap_or_else(|| self.fitted.sentiment.classify(&surface, encoding));
+            .unwrap_or_else(|| self.fitted.sentiment.classify(surface, encoding));
         let spam = self
             .trained(Task::Spam)
             .and_then(|head| head.spam(&by))
-            .unwrap_or_else(|| self.fitted.spam.classify(&surface, encoding));
+            .unwrap_or_else(|| self.fitted.spam.classify(surface, encoding));
         let priority = (!intent.abstained)
             .then(|| self.taxonomy.get(&intent.label))
             .flatten()
@@ -79,8 +108,8 @@ impl Triage {
             Some(Deadline { span: places.span(bytes)?, words: said.to_owned() })
         });
         let injection = match self.trained(Task::Injection) {
-            Some(head) => head.injection(&by, matched.1),
-            None => self.fitted.injection.classify(matched, &parts),
+            Some(head) => head.injection(&by, matched.1.clone()),
+            None => self.fitted.injection.classify(score, matched.1.clone()),
         };
         let moods: Vec<Polarity> = input.moods.iter().copied().chain([sentiment.score]).collect();
         let mut analysis = Analysis {
@@ -94,25 +123,25 @@ impl Triage {
             risk,
             trend: Trend::of(&moods),
             deadlines: deadlines.collect(),
-            entities: self.mentions.find(&text, words, &places, input.explain),
+            entities: self.mentions.find(text, words, &places, input.explain),
             summary: summary(places.text()),
             versions: self.versions.clone(),
         };
         if input.explain {
             let seen = Seen {
                 concepts: &self.surface.concept_places(words),
-                surface: &surface,
+                surface,
                 reading,
                 length: text.len(),
                 places: &places,
             };
-            self.explain(&mut analysis, &seen, &parts);
+            self.explain(&mut analysis, &seen, orders);
         }
         analysis
     }
 
     /// Adds the words that moved each decision.
-    fn explain(&self, analysis: &mut Analysis, seen: &Seen<'_>, parts: &[Part<'_>]) {
+    fn explain(&self, analysis: &mut Analysis, seen: &Seen<'_>, orders: &Orders<'_>) {
         let Fitted { intent, sentiment, spam, injection, .. } = &self.fitted;
         // What moved a trained head isn't what would have moved the shipped one.
         let shipped = |task| self.trained(task).is_none();
@@ -127,7 +156,7 @@ impl Triage {
             analysis.spam.evidence = spam.explain(&analysis.spam, seen);
         }
         if shipped(Task::Injection) {
-            analysis.injection.evidence = injection.explain(parts, seen);
+            analysis.injection.evidence = injection.explain(orders, seen);
         }
     }
 
@@ -153,24 +182,53 @@ impl Triage {
             let end = start + more.count().max(1);
             let pieces: Vec<&str> = texts[start..end].iter().map(Cow::as_ref).collect();
             let readings = embed.read_many(&pieces);
-            let (sentences, counts) = encoded_alone(&pieces, embed);
-            let mut rest = sentences.as_slice();
-            for ((input, reading), count) in inputs[start..end].iter().zip(&readings).zip(counts) {
-                let (own, others) = rest.split_at_checked(count).unwrap_or_default();
-                rest = others;
-                let of_thread = || self.thread_intent(input.history, embed);
-                analyses.push(self.analyse(input, reading, own, &of_thread));
+            let surfaces: Vec<Surface> = pieces
+                .iter()
+                .zip(&inputs[start..end])
+                .map(|(text, input)| self.surface.read(text, input.history))
+                .collect();
+            let mut messages: Vec<Message<'_>> = inputs[start..end]
+                .iter()
+                .zip(&pieces)
+                .zip(surfaces.iter().zip(&readings))
+                .map(|((input, text), (surface, reading))| self.look(input, text, surface, reading))
+                .collect();
+            self.look_again(&mut messages, embed);
+            for message in &messages {
+                let of_thread = || self.thread_intent(message.input.history, embed);
+                analyses.push(self.analyse(message, &of_thread));
             }
             start = end;
         }
         analyses
     }
 
+    /// Encodes the suspect sentences of messages by themselves, together. Most batches have none, and make no
+    /// second pass.
+    fn look_again(&self, messages: &mut [Message<'_>], embed: &dyn Embed) {
+        let suspects: Vec<(usize, usize)> = messages
+            .iter()
+            .enumerate()
+            .flat_map(|(i, message)| message.orders.suspects().into_iter().map(move |at| (i, at)))
+            .collect();
+        if suspects.is_empty() {
+            return;
+        }
+        let sentence = |(i, at): &(usize, usize)| {
+            let message = messages.get(*i)?;
+            message.text.get(message.orders.parts.get(*at)?.bytes.clone())
+        };
+        let sentences: Vec<&str> = suspects.iter().filter_map(sentence).collect();
+        for ((i, at), encoding) in suspects.into_iter().zip(embed.embed(&sentences)) {
+            messages[i].orders.look_again(at, encoding, &self.fitted.injection);
+        }
+    }
+
     /// The intent of a text by itself.
     fn own_intent(&self, by: &trained::Seen<'_>) -> Intent {
         let head = self.trained(Task::Intent);
         let shipped = || self.fitted.intent.classify(by.surface, by.encoding, &self.taxonomy);
-        head.and_then(|head| head.intent(by)).unwrap_or_else(shipped)
+        head.and_then(|head| head.intent(by, &self.taxonomy)).unwrap_or_else(shipped)
     }
 
     /// What the latest messages of a thread were about: the intent of the latest that has one, less sure than it
@@ -188,23 +246,10 @@ impl Triage {
                 encoding,
                 parts: &[],
                 patterns: 0.0,
+                orders: 0.0,
             });
             let confidence = Probability::clamped(intent.confidence.get() * HANDED_DOWN);
             (!intent.abstained).then_some(Intent { confidence, from_thread: true, ..intent })
         })
     }
-}
-
-/// The sentences of texts, each encoded by itself, one after the other, and how many each text has. An order
-/// to the model inside an honest letter shows only so.
-fn encoded_alone(texts: &[&str], embed: &dyn Embed) -> (Vec<Encoding>, Vec<usize>) {
-    let mut pieces: Vec<&str> = Vec::new();
-    let mut counts = Vec::with_capacity(texts.len());
-    for text in texts {
-        let ranges = injection::sentences(text);
-        counts.push(ranges.len());
-        pieces.extend(ranges.into_iter().map(|range| &text[range]));
-    }
-    let encodings = if pieces.is_empty() { Vec::new() } else { embed.embed(&pieces) };
-    (encodings, counts)
 }

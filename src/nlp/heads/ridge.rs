@@ -130,6 +130,22 @@ impl Ridge {
     /// # Errors
     /// When there is nothing to tell apart or the numbers are not finite.
     pub fn fit(
+        examples: Vec<Features>,
+        targets: &[usize],
+        classes: usize,
+        options: RidgeOptions,
+    ) -> Result<Fit, RidgeError> {
+        let judged = examples.len();
+        Self::fit_judged_by(judged, examples, targets, classes, options)
+    }
+
+    /// The same with a temperature that is set on the first `judged` examples only: the others help, and aren't
+    /// what messages look like.
+    ///
+    /// # Errors
+    /// As [`Ridge::fit`].
+    pub fn fit_judged_by(
+        judged: usize,
         mut examples: Vec<Features>,
         targets: &[usize],
         classes: usize,
@@ -174,7 +190,7 @@ impl Ridge {
         for (i, diagonal) in inverse_diagonal.iter().enumerate() {
             add_scaled(unseen.row_mut(i), -1.0 / diagonal, ridge.alpha.row(i));
         }
-        ridge.scale = fit_scale((0..count).map(|i| (unseen.row(i), targets[i])));
+        ridge.scale = fit_scale((0..judged.min(count)).map(|i| (unseen.row(i), targets[i])));
         for i in 0..count {
             let probabilities = softmax(unseen.row(i), ridge.scale);
             unseen.row_mut(i).copy_from_slice(&probabilities);

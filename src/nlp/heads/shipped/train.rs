@@ -151,7 +151,7 @@ impl Trainer<'_> {
         for (number, sample) in samples.iter().enumerate() {
             let surface = self.reader.read(&sample.text, &[]);
             let Some(reading) = self.embed.read(&sample.text) else { continue };
-            for part in injection::parts(&sample.text, &surface, &reading, &[], self.reader) {
+            for part in injection::parts(&sample.text, &surface, &reading, self.reader) {
                 examples.push(Example {
                     features: injection::features(part.words, &part.concepts, &part.encoding),
                     target: usize::from(sample.is_order(&part.bytes)),

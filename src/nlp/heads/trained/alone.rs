@@ -65,7 +65,7 @@ impl Alone {
                 features(
                     head.task(),
                     &head.about.weights,
-                    &Seen { surface, encoding, parts: &[], patterns: 0.0 },
+                    &Seen { surface, encoding, parts: &[], patterns: 0.0, orders: 0.0 },
                 )
             });
             let probabilities = head.ridge.all_probabilities(rows.collect());

@@ -7,12 +7,13 @@
 
 use sha2::{Digest, Sha256};
 
-use super::super::calibrate::abstention_threshold;
+use super::super::calibrate::{Bend, abstention_threshold, argmax};
 use super::super::features::{Features, Weights};
-use super::super::fit::lists_version;
-use super::super::injection::{self, InjectionPatterns, PatternError};
+use super::super::fit::{injection_head, lists_version};
+use super::super::injection::{self, InjectionHead, InjectionPatterns, Orders, PatternError};
 use super::super::ridge::{Fit, Ridge, RidgeError, RidgeOptions};
-use super::super::surface::{SurfaceError, SurfaceReader};
+use super::super::surface::{Surface, SurfaceError, SurfaceReader};
+use super::super::{DEFAULT_TAXONOMY, Taxonomy, TaxonomyError, TriageError};
 use super::file::FORMAT;
 use super::head::{About, Data, Head, Seen, decide, features, inside};
 use super::report::{Answers, Findings, Metrics};
@@ -125,6 +126,12 @@ pub enum FitError {
     /// The injection patterns.
     #[error("the injection patterns cannot be read")]
     Patterns(#[from] PatternError),
+    /// The taxonomy that comes with the program.
+    #[error("the built-in taxonomy cannot be read")]
+    Taxonomy(#[from] TaxonomyError),
+    /// The shipped head beside which the new one will stand.
+    #[error("the shipped injection head cannot be made")]
+    Shipped(#[from] Box<TriageError>),
     /// Numbers that can't be fitted.
     #[error("the examples cannot be fitted")]
     Ridge(#[from] RidgeError),
@@ -145,19 +152,18 @@ pub fn fit(
     let labels = Labels::of(task, examples)?;
     let all = examples.len() + options.dev.len();
     let weights = task.weights(examples.len() / labels.names.len());
-    let reader = Texts {
-        task,
-        weights,
-        surface: SurfaceReader::builtin()?,
-        patterns: InjectionPatterns::builtin()?,
-        embed,
-    };
-    let rows = reader.read(examples, &|done| progress(Progress::Encoded(done, all)))?;
-    let chosen = choose(&rows, &labels.targets, labels.names.len(), progress)?;
+    let reader = Texts::new(task, weights, embed)?;
+    let (rows, orders) = reader.read(examples, &|done| progress(Progress::Encoded(done, all)))?;
+    let rows = Rows { judged: rows.len(), features: rows, targets: labels.targets.clone() };
+    let (rows, chosen) = settle(rows, &labels, &reader, progress)?;
     progress(Progress::Fitting);
-    let fit = Ridge::fit(rows, &labels.targets, labels.names.len(), chosen)?;
-    let unseen: Vec<Vec<f32>> =
+    let Rows { features, targets, judged } = rows;
+    let fit = Ridge::fit_judged_by(judged, features, &targets, labels.names.len(), chosen)?;
+    let mut unseen: Vec<Vec<f32>> =
         (0..examples.len()).map(|row| fit.unseen.row(row).to_vec()).collect();
+    beside_shipped(&mut unseen, &orders);
+    let bend = bend(task, &labels, &unseen);
+    bend_all(bend, &mut unseen);
     let judge = Judge { task, labels: &labels, options };
     let offsets = judge.offsets(&unseen);
     let threshold = judge.threshold(&unseen);
@@ -172,17 +178,20 @@ pub fn fit(
     };
     let metrics = answers.metrics("leave_one_out");
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
-    let findings = answers.findings(&fit.nearest, &texts);
+    // A label's name is nobody's neighbour.
+    let nearest = fit.nearest.iter().take(judged).enumerate();
+    let nearest: Vec<usize> = nearest.map(|(i, o)| if *o < judged { *o } else { i }).collect();
+    let findings = answers.findings(&nearest, &texts);
     let about =
-        about(task, examples, embed, &labels, (&fit, chosen), (offsets, threshold), &metrics);
+        about(task, examples, embed, &labels, (&fit, chosen), (bend, offsets, threshold), &metrics);
     let head = Head { about, ridge: fit.ridge };
     let dev = match options.dev.is_empty() {
         true => None,
         false => {
-            let rows = reader.read(&options.dev, &|done| {
+            let (rows, orders) = reader.read(&options.dev, &|done| {
                 progress(Progress::Encoded(examples.len() + done, all));
             })?;
-            Some(on_dev(&head, &labels, &options.dev, rows)?)
+            Some(on_dev(&head, &labels, &options.dev, rows, &orders)?)
         }
     };
     Ok(Fitted { head, metrics, dev, findings })
@@ -194,7 +203,7 @@ fn about(
     embed: &dyn Embed,
     labels: &Labels,
     (fit, chosen): (&Fit, RidgeOptions),
-    (offsets, threshold): (Vec<f32>, f32),
+    (bend, offsets, threshold): (Option<Bend>, Vec<f32>, f32),
     metrics: &Metrics,
 ) -> About {
     let mut digest = Sha256::new();
@@ -220,6 +229,7 @@ fn about(
         gamma: chosen.gamma,
         lambda: chosen.lambda,
         scale: fit.ridge.scale,
+        bend,
         offsets,
         threshold,
         data: Data { sha256: data, rows: examples.len(), by_label },
@@ -267,54 +277,163 @@ struct Texts<'a> {
     weights: Weights,
     surface: SurfaceReader,
     patterns: InjectionPatterns,
+    /// The shipped head, where the new one stands beside it.
+    shipped: Option<InjectionHead>,
     embed: &'a dyn Embed,
 }
 
-impl Texts<'_> {
+impl<'a> Texts<'a> {
+    fn new(task: Task, weights: Weights, embed: &'a dyn Embed) -> Result<Self, FitError> {
+        let surface = SurfaceReader::builtin()?;
+        let shipped = match task {
+            Task::Injection => {
+                let taxonomy = Taxonomy::parse(DEFAULT_TAXONOMY)?;
+                Some(injection_head(&taxonomy, &surface, embed).map_err(Box::new)?)
+            }
+            _ => None,
+        };
+        Ok(Self { task, weights, surface, patterns: InjectionPatterns::builtin()?, shipped, embed })
+    }
+
+    /// The features of texts, and where a shipped head stands beside the new one its scores.
     fn read(
         &self,
         examples: &[Example],
         progress: &dyn Fn(usize),
-    ) -> Result<Vec<Features>, FitError> {
+    ) -> Result<(Vec<Features>, Vec<f32>), FitError> {
         let mut rows = Vec::with_capacity(examples.len());
+        let mut scores = Vec::new();
         for batch in examples.chunks(BATCH) {
             let texts: Vec<&str> = batch.iter().map(|e| e.text.as_str()).collect();
-            let readings: Vec<Reading> =
-                self.embed.embed(&texts).into_iter().map(Reading::whole).collect();
+            let readings: Vec<Reading> = match self.shipped {
+                Some(_) => self.embed.read_many(&texts),
+                None => self.embed.embed(&texts).into_iter().map(Reading::whole).collect(),
+            };
             if readings.len() != texts.len() {
                 return Err(FitError::Encoder { found: readings.len(), wanted: texts.len() });
             }
             for (text, reading) in texts.iter().zip(&readings) {
                 let surface = self.surface.read(text, &[]);
-                let (parts, patterns) = match self.task {
-                    Task::Injection => {
-                        let ranges = injection::sentences(text).into_iter();
-                        let alone: Vec<&str> = ranges.map(|range| &text[range]).collect();
-                        let alone = self.embed.embed(&alone);
-                        let parts =
-                            injection::parts(text, &surface, reading, &alone, &self.surface);
-                        (parts, self.patterns.read(text).0)
-                    }
-                    _ => (Vec::new(), 0.0),
+                let patterns = self.patterns.read(text).0;
+                let orders = self.shipped.as_ref().map(|head| {
+                    let orders = self.orders(head, text, &surface, reading);
+                    (head.score(patterns, &orders), orders)
+                });
+                let (score, parts) = match &orders {
+                    Some((score, orders)) => (*score, orders.parts.as_slice()),
+                    None => (0.0, [].as_slice()),
                 };
                 let encoding = &reading.encoding;
-                let seen = Seen { surface: &surface, encoding, parts: &parts, patterns };
+                let seen = Seen { surface: &surface, encoding, parts, patterns, orders: score };
                 rows.push(features(self.task, &self.weights, &seen));
+                scores.extend(orders.is_some().then_some(score));
             }
             progress(rows.len());
         }
-        Ok(rows)
+        Ok((rows, scores))
+    }
+
+    /// A text's sentences, weighed as when a message is read.
+    fn orders<'s>(
+        &self,
+        head: &InjectionHead,
+        text: &str,
+        surface: &'s Surface,
+        reading: &Reading,
+    ) -> Orders<'s> {
+        let parts = injection::parts(text, surface, reading, &self.surface);
+        let mut orders = Orders::new(parts, head);
+        let suspects = orders.suspects();
+        if !suspects.is_empty() {
+            let sentences: Vec<&str> =
+                suspects.iter().map(|at| &text[orders.parts[*at].bytes.clone()]).collect();
+            for (at, encoding) in suspects.into_iter().zip(self.embed.embed(&sentences)) {
+                orders.look_again(at, encoding, head);
+            }
+        }
+        orders
     }
 }
 
-/// The width and the penalty with the likeliest leave-one-out answers, on some rows of each label.
+/// How confidences of intents have to be bent. None where a label marks what is out of scope, for there the
+/// confidence also says whether a message is about any of the others.
+fn bend(task: Task, labels: &Labels, unseen: &[Vec<f32>]) -> Option<Bend> {
+    if task != Task::Intent || labels.outside.is_some() {
+        return None;
+    }
+    let judged: Vec<(f32, bool)> = unseen
+        .iter()
+        .zip(&labels.targets)
+        .map(|(p, target)| {
+            let best = argmax(p);
+            (p[best], best == *target)
+        })
+        .collect();
+    Some(Bend::fit(&judged))
+}
+
+fn bend_all(bend: Option<Bend>, probabilities: &mut [Vec<f32>]) {
+    if let Some(bend) = bend {
+        probabilities.iter_mut().for_each(|p| bend.apply(p));
+    }
+}
+
+/// Makes each probability of an attack the mean of it and the shipped head's score, as [`Head::injection`] does.
+fn beside_shipped(probabilities: &mut [Vec<f32>], shipped: &[f32]) {
+    for (p, score) in probabilities.iter_mut().zip(shipped) {
+        if let [benign, attack] = p.as_mut_slice() {
+            *attack = f32::midpoint(*attack, *score);
+            *benign = 1.0 - *attack;
+        }
+    }
+}
+
+/// What a head is fitted on.
+struct Rows {
+    features: Vec<Features>,
+    targets: Vec<usize>,
+    /// So many of them are examples, on which the head is judged; behind them stand names of labels.
+    judged: usize,
+}
+
+/// The settings, and the rows with the labels' names behind them where each label has few and the names help.
+fn settle(
+    rows: Rows,
+    labels: &Labels,
+    reader: &Texts<'_>,
+    progress: &dyn Fn(Progress),
+) -> Result<(Rows, RidgeOptions), FitError> {
+    let classes = labels.names.len();
+    let (loss, chosen) = choose(&rows, classes, progress)?;
+    if !reader.task.reads_names(rows.judged / classes) {
+        return Ok((rows, chosen));
+    }
+    let named = |(class, name): (usize, &String)| {
+        let text = Task::name_in_words(name).filter(|_| Some(class) != labels.outside)?;
+        Some((class, Example { text, label: name.clone() }))
+    };
+    let (classes_named, names): (Vec<usize>, Vec<Example>) =
+        labels.names.iter().enumerate().filter_map(named).unzip();
+    let (more, _) = reader.read(&names, &|_| ())?;
+    let with = Rows {
+        features: rows.features.iter().cloned().chain(more).collect(),
+        targets: rows.targets.iter().copied().chain(classes_named).collect(),
+        judged: rows.judged,
+    };
+    let (less, better) = choose(&with, classes, progress)?;
+    Ok(if less < loss { (with, better) } else { (rows, chosen) })
+}
+
+/// The width and the penalty with the likeliest leave-one-out answers, on some rows of each label; and how
+/// unlikely these are.
 fn choose(
-    rows: &[Features],
-    targets: &[usize],
+    Rows { features: rows, targets, judged }: &Rows,
     classes: usize,
     progress: &dyn Fn(Progress),
-) -> Result<RidgeOptions, FitError> {
-    let places = some_of_each(targets, classes, TRIED);
+) -> Result<(f64, RidgeOptions), FitError> {
+    let mut places = some_of_each(&targets[..*judged], classes, TRIED);
+    let judged_places = places.len();
+    places.extend(*judged..rows.len());
     let targets: Vec<usize> = places.iter().map(|place| targets[*place]).collect();
     let all = GAMMAS.len() * LAMBDAS.len();
     let mut best: Option<(f64, RidgeOptions)> = None;
@@ -327,9 +446,10 @@ fn choose(
         progress(Progress::Tried(done, all));
         let options = RidgeOptions { gamma, lambda };
         let rows = places.iter().map(|place| rows[*place].clone()).collect();
-        let fit = Ridge::fit(rows, &targets, classes, options)?;
+        let fit = Ridge::fit_judged_by(judged_places, rows, &targets, classes, options)?;
         let loss: f64 = targets
             .iter()
+            .take(judged_places)
             .enumerate()
             .map(|(i, t)| -f64::from(fit.unseen.row(i)[*t].max(1e-6).ln()))
             .sum();
@@ -337,7 +457,7 @@ fn choose(
             best = Some((loss, options));
         }
     }
-    Ok(best.map_or(RidgeOptions { gamma: 2.0, lambda: 0.1 }, |(_, options)| options))
+    Ok(best.unwrap_or((f64::MAX, RidgeOptions { gamma: 2.0, lambda: 0.1 })))
 }
 
 /// Places of `most` rows at most, the labels taking turns, each label's rows evenly over the data.
@@ -496,6 +616,7 @@ fn on_dev(
     labels: &Labels,
     dev: &[Example],
     rows: Vec<Features>,
+    orders: &[f32],
 ) -> Result<Metrics, FitError> {
     let (task, about) = (head.about.task, &head.about);
     let options = Options::default();
@@ -513,13 +634,11 @@ fn on_dev(
     }
     let outside = names.iter().position(|name| task.is_outside(name));
     let found = head.ridge.all_probabilities(rows);
-    let probabilities: Vec<Vec<f32>> = (0..dev.len())
-        .map(|row| {
-            let mut p = found.row(row).to_vec();
-            p.resize(names.len(), 0.0);
-            p
-        })
-        .collect();
+    let mut probabilities: Vec<Vec<f32>> =
+        (0..dev.len()).map(|row| found.row(row).to_vec()).collect();
+    beside_shipped(&mut probabilities, orders);
+    bend_all(about.bend, &mut probabilities);
+    probabilities.iter_mut().for_each(|p| p.resize(names.len(), 0.0));
     let given: Vec<usize> = probabilities
         .iter()
         .map(|p| judge.give(&p[..labels.names.len()], &about.offsets, about.threshold))

@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::calibrate::argmax;
+use super::super::calibrate::{Bend, argmax};
 use super::super::features::{Features, Weights};
+use super::super::hierarchy;
 use super::super::injection::Part;
 use super::super::linalg::{add_scaled, dot, norm};
 use super::super::ridge::Ridge;
 use super::super::surface::Surface;
+use super::super::taxonomy::Taxonomy;
 use super::report::Metrics;
 use super::task::Task;
 use crate::domain::triage::{
@@ -33,6 +35,8 @@ pub struct Seen<'a> {
     pub parts: &'a [Part<'a>],
     /// The score of the injection patterns found.
     pub patterns: f32,
+    /// The score of the shipped injection head.
+    pub orders: f32,
 }
 
 /// Where a head comes from and how it decides: `head.json`.
@@ -60,6 +64,9 @@ pub struct About {
     pub lambda: f32,
     /// Inverse temperature.
     pub scale: f32,
+    /// How the confidence of an intent is bent, where no label marks what is out of scope.
+    #[serde(default)]
+    pub bend: Option<Bend>,
     /// What is added to each label's log-probability before the largest is taken.
     pub offsets: Vec<f32>,
     /// Intent: below it the head abstains. Spam: from it on a message isn't ham. Injection: from it on
@@ -109,12 +116,30 @@ impl Head {
 
     /// The intent of a message. `confidence` is the probability of the label with that of belonging to
     /// none taken into account, so what is out of scope ranks below what isn't.
-    pub(in super::super) fn intent(&self, seen: &Seen<'_>) -> Option<Intent> {
-        self.intent_of(&self.probabilities(seen), !seen.surface.part.words.is_empty())
+    /// A label that the taxonomy knows has what the taxonomy says of it.
+    pub(in super::super) fn intent(&self, seen: &Seen<'_>, taxonomy: &Taxonomy) -> Option<Intent> {
+        let probabilities = self.probabilities(seen);
+        let mut intent = self.intent_of(&probabilities, !seen.surface.part.words.is_empty())?;
+        let labels: Option<Vec<IntentLabel>> =
+            self.about.labels.iter().map(|label| label.parse().ok()).collect();
+        let (labels, bent) = (labels?, self.bent(&probabilities));
+        let all = labels.iter().zip(bent.iter().copied());
+        hierarchy::complete(&mut intent, all, taxonomy, self.about.threshold);
+        Some(intent)
+    }
+
+    fn bent(&self, probabilities: &[f32]) -> Vec<f32> {
+        let mut probabilities = probabilities.to_vec();
+        if let Some(bend) = self.about.bend {
+            bend.apply(&mut probabilities);
+        }
+        probabilities
     }
 
     /// The intent by these probabilities, of a message with words or without.
     pub(super) fn intent_of(&self, probabilities: &[f32], words: bool) -> Option<Intent> {
+        let bent = self.bent(probabilities);
+        let probabilities = bent.as_slice();
         let (best, outside) = inside(probabilities, self.about.outside);
         let mut order: Vec<usize> =
             (0..probabilities.len()).filter(|i| Some(*i) != self.about.outside).collect();
@@ -199,9 +224,11 @@ impl Head {
         Some(Spam::new(label, Probability::clamped(score)))
     }
 
-    /// Whether a message gives orders to the model. The cues are those of the patterns.
+    /// Whether a message gives orders to the model. The cues are those of the patterns. The score is the mean of
+    /// the head's own and the shipped head's: that one knows kinds of attack that the data don't hold.
     pub(in super::super) fn injection(&self, seen: &Seen<'_>, reasons: Vec<Cue>) -> Injection {
-        let score = self.probabilities(seen).get(1).copied().unwrap_or_default();
+        let own = self.probabilities(seen).get(1).copied().unwrap_or_default();
+        let score = f32::midpoint(own, seen.orders);
         Injection {
             score: Probability::clamped(score),
             flagged: score >= self.about.threshold,

@@ -124,6 +124,24 @@ impl Task {
         }
     }
 
+    /// Whether labels with so many rows each may lend their names to the fit, see
+    /// [`name_in_words`](Self::name_in_words).
+    pub(super) fn reads_names(self, rows_a_label: usize) -> bool {
+        self == Self::Intent && rows_a_label < FEW_A_LABEL
+    }
+
+    /// A label's name as something that might be written: `card_arrival` as "card arrival". None of a name that
+    /// holds no word, as `c-12`.
+    pub(super) fn name_in_words(label: &str) -> Option<String> {
+        let words: Vec<String> = label
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase)
+            .collect();
+        let says = |word: &String| word.chars().filter(|c| c.is_alphabetic()).count() > 2;
+        words.iter().any(says).then(|| words.join(" "))
+    }
+
     /// Whether its heads read our word lists: when those change, such a head has to be trained again.
     pub(super) fn reads_lists(self) -> bool {
         self != Self::Intent
@@ -185,6 +203,14 @@ mod tests {
         assert!(error.contains("phishing") && !error.contains("secret"), "{error}");
         assert!(Task::Intent.label("").is_err());
         assert!(Task::Intent.is_outside("oos") && !Task::Spam.is_outside("oos"));
+    }
+
+    #[test]
+    fn a_name_is_read_where_it_holds_words() {
+        assert_eq!(Task::name_in_words("Refund_not-showing up?").unwrap(), "refund not showing up");
+        assert_eq!(Task::name_in_words("c-12"), None);
+        assert!(Task::Intent.reads_names(10) && !Task::Intent.reads_names(100));
+        assert!(!Task::Spam.reads_names(10));
     }
 
     #[test]
