@@ -35,11 +35,13 @@ use crate::nlp::names::NamesHead;
 use crate::nlp::remembered::{REMEMBERED, Remembered};
 use crate::pipeline::classify::Classifier;
 use crate::pipeline::masking::{Masking, Maskings};
+use crate::pipeline::promoted::Promoted;
 use crate::pipeline::retrieve::Search;
 use crate::pipeline::send::Senders;
 use crate::pipeline::{Pipeline, answer};
 use crate::ports::host::{Host, System};
 use crate::review::actions::Desk;
+use crate::store;
 use crate::store::engine::Options;
 use crate::store::sealing::{Keyring, MasterKey};
 use crate::store::{Db, Engine, HostRef, Store, migrate, reseal, tenant};
@@ -56,22 +58,50 @@ pub const HOME: &str = "home";
 /// # Errors
 /// When the database can't be opened, migrated, or is owned by another process.
 pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let options = database(config);
+    let db = Db::open(&options).await.context("opening the database")?;
+    migrate::run(&db, None).await.context("bringing the database up to date")?;
+    let store = store_on(config, db)?;
+    let sealed = reseal::run(&store).await.context("sealing what earlier versions stored plain")?;
+    if sealed > 0 {
+        tracing::info!(rows = sealed, "sealed what an earlier version stored plain");
+    }
+    Ok(store)
+}
+
+/// As [`open_store`], or beside the process that owns a SQLite file: for short steps that another process may take
+/// at the same time. Its schema is then up to date already.
+///
+/// # Errors
+/// When the database can't be opened or migrated.
+pub async fn open_store_beside(config: &Config) -> anyhow::Result<Store> {
+    match open_store(config).await {
+        Err(e)
+            if e.downcast_ref::<store::Error>()
+                .is_some_and(|e| matches!(e, store::Error::Open(_))) =>
+        {
+            let options = Options { exclusive: false, ..database(config) };
+            let db = Db::open(&options).await.context("opening the database")?;
+            store_on(config, db)
+        }
+        other => other,
+    }
+}
+
+fn store_on(config: &Config, db: Db) -> anyhow::Result<Store> {
+    let host: Arc<dyn Host> = Arc::new(System);
+    let key = master_key(&config.security, &*host)?;
+    Ok(Store { db, keys: Arc::new(Keyring::new(key, host.clone())), host: HostRef(host) })
+}
+
+fn database(config: &Config) -> Options {
     let mut options = Options::new(config.database.url.clone());
     options.pool = config.database.pool;
     options.acquire_timeout = Duration::from_millis(config.database.acquire_timeout_ms);
     options.statement_timeout = Duration::from_millis(config.database.statement_timeout_ms);
     options.idle_transaction_timeout =
         Duration::from_millis(config.database.idle_transaction_timeout_ms);
-    let db = Db::open(&options).await.context("opening the database")?;
-    migrate::run(&db, None).await.context("bringing the database up to date")?;
-    let host: Arc<dyn Host> = Arc::new(System);
-    let key = master_key(&config.security, &*host)?;
-    let store = Store { db, keys: Arc::new(Keyring::new(key, host.clone())), host: HostRef(host) };
-    let sealed = reseal::run(&store).await.context("sealing what earlier versions stored plain")?;
-    if sealed > 0 {
-        tracing::info!(rows = sealed, "sealed what an earlier version stored plain");
-    }
-    Ok(store)
+    options
 }
 
 /// The master key from the configuration, or from its file, which is made when it isn't there.
@@ -261,7 +291,11 @@ fn settle(limits: &KeyAccounts, store: &Store, life: &Lifecycle) {
 }
 
 /// The classifier of the API, with a fit for each named taxonomy.
-fn classifier(config: &Config, models: &Models) -> anyhow::Result<Classifier> {
+fn classifier(
+    config: &Config,
+    models: &Models,
+    heads: Arc<Promoted>,
+) -> anyhow::Result<Classifier> {
     let mut named = Vec::with_capacity(config.taxonomies.len());
     for (name, path) in &config.taxonomies {
         let read = || -> anyhow::Result<Triage> {
@@ -271,8 +305,7 @@ fn classifier(config: &Config, models: &Models) -> anyhow::Result<Classifier> {
         let triage = read().with_context(|| format!("taxonomies.{name}: {}", path.display()))?;
         named.push((name.clone(), Arc::new(triage)));
     }
-    let (usual, encoder) = (models.triage.clone(), models.encoder.clone());
-    Ok(Classifier::new(config.classify.clone(), usual, named, encoder))
+    Ok(Classifier::new(config.classify.clone(), heads, named, models.encoder.clone()))
 }
 
 /// Fits or loads the heads; the cache stands beside the model. Trained heads of the configuration take the
@@ -354,6 +387,19 @@ impl Models {
         let encoder: Arc<dyn Embed> = encoder(config)?;
         let triage = Arc::new(triage(config, &*encoder)?);
         Ok(Self { encoder, triage })
+    }
+}
+
+/// Brings heads that were promoted, here or by another process, into use.
+async fn follow(heads: &Promoted, store: &Store, life: &Lifecycle) {
+    while !life.stopping().is_cancelled() {
+        tokio::select! {
+            () = life.stopping().cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        if let Err(e) = heads.refresh(store).await {
+            tracing::warn!(error = %e, "could not look for promoted heads");
+        }
     }
 }
 
@@ -444,7 +490,11 @@ pub async fn build(
     };
     let key_limits = KeyAccounts::new(key_limits(&config.limits)?);
     settle(&key_limits, &store, &life);
-    let classifier = classifier(&config, &models)?;
+    let heads = Arc::new(Promoted::new(models.triage.clone()));
+    heads.refresh(&store).await?;
+    let (follower, store_of_heads, life_of_heads) = (heads.clone(), store.clone(), life.clone());
+    life.spawn(async move { follow(&follower, &store_of_heads, &life_of_heads).await });
+    let classifier = classifier(&config, &models, heads.clone())?;
     classify(&classifier, config.classify.workers, &life);
     let pipeline = Arc::new(Pipeline {
         store: store.clone(),
@@ -452,7 +502,7 @@ pub async fn build(
         search: Search::new(index, models.encoder.id()),
         drafter: drafter(&config, evidence.clone(), host)?,
         masking: masking.clone(),
-        triage: models.triage,
+        heads,
         senders: senders.clone(),
         poster: Arc::new(poster),
         platform: chatwoot,

@@ -21,6 +21,7 @@ mod jobs;
 mod kb;
 mod keys;
 mod labelled;
+mod learnt;
 mod mask;
 mod mcp;
 mod migrate;
@@ -112,7 +113,7 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Models.
+    /// Models: the encoder's files, and heads that were learnt from corrections.
     #[command(subcommand)]
     Models(models::Command),
     /// Jobs that were given up.
@@ -177,7 +178,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Search(a) => return search::run(&config, &a),
         Command::Draft(a) => return draft::run(&config, &a),
         Command::Ground(a) => return ground::run(&config, &a),
-        Command::Train(c) => return train::run(&config, c),
+        Command::Train(c) if !c.uses_store() => return train::run(&config, c),
         Command::Eval(c) => return eval::run(&config, c),
         Command::Config => {
             out(crate::config::DEFAULT.trim_end());
@@ -195,6 +196,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Serve => serve::serve(config).await,
             Command::Worker => serve::worker(config).await,
             Command::Demo(a) => demo::run(config, a).await,
+            Command::Train(c) => train::from_store(&config, c).await,
             Command::Import(a) => import::run(&config, a).await,
             Command::Discover(a) => discover::run(&config, a).await,
             Command::Examples(a) => examples::run(&config, a).await,

@@ -1,14 +1,18 @@
-//! `models`: fetching the files of the encoder.
+//! `models`: fetching the files of the encoder, and which of the learnt heads run.
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use clap::builder::NonEmptyStringValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::row;
+use super::{learnt, row};
+use crate::app;
 use crate::config::Config;
+use crate::domain::ids::ModelId;
 use crate::models;
+use crate::nlp::heads::trained::Task;
 
 /// `models`.
 #[derive(Subcommand, Debug)]
@@ -19,11 +23,60 @@ pub enum Command {
         #[arg(long)]
         source: Vec<models::Source>,
     },
+    /// Heads that were learnt from corrections, the newest first.
+    List {
+        /// Whose.
+        #[arg(long, default_value = app::HOME)]
+        tenant: String,
+    },
+    /// One of them, with how it did against what ran.
+    Show {
+        /// Which.
+        id: ModelId,
+        /// Whose.
+        #[arg(long, default_value = app::HOME)]
+        tenant: String,
+    },
+    /// Let one read messages. Status 1 when it was worse than what runs.
+    Promote {
+        /// Which.
+        id: ModelId,
+        /// Promote it whatever speaks against it; the reason is kept in the audit log.
+        #[arg(long, value_name = "REASON", value_parser = NonEmptyStringValueParser::new())]
+        force: Option<String>,
+        /// Whose.
+        #[arg(long, default_value = app::HOME)]
+        tenant: String,
+    },
+    /// Take the promoted one back: what ran before it runs again.
+    Rollback {
+        /// intent or sentiment.
+        task: Task,
+        /// Go back to the built-in head, whatever ran before.
+        #[arg(long)]
+        builtin: bool,
+        /// Whose.
+        #[arg(long, default_value = app::HOME)]
+        tenant: String,
+    },
 }
 
 /// Runs `models`.
 pub async fn run(config: &Config, c: Command) -> anyhow::Result<ExitCode> {
-    let Command::Pull { source } = c;
+    match c {
+        Command::Pull { source } => pull(config, source).await,
+        Command::List { tenant } => learnt::list(config, &tenant).await,
+        Command::Show { id, tenant } => learnt::show(config, &tenant, &id).await,
+        Command::Promote { id, force, tenant } => {
+            learnt::promote(config, &tenant, &id, force.as_deref()).await
+        }
+        Command::Rollback { task, builtin, tenant } => {
+            learnt::rollback(config, &tenant, task, builtin).await
+        }
+    }
+}
+
+async fn pull(config: &Config, source: Vec<models::Source>) -> anyhow::Result<ExitCode> {
     let sources: Vec<models::Source> = if source.is_empty() {
         config.model.sources.iter().map(|s| s.parse()).collect::<Result<_, _>>()?
     } else {

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::train_head::HeadArgs;
-use super::{out, train_head};
+use super::{learnt, out, train_head};
 use crate::app;
 use crate::config::Config;
 use crate::nlp::heads::shipped::train::{self as shipped, Row};
@@ -72,16 +72,41 @@ pub struct NamesArgs {
     seed: u64,
 }
 
+impl Command {
+    fn head(&self) -> Option<(Task, &HeadArgs)> {
+        Some(match self {
+            Self::Intent(args) => (Task::Intent, args),
+            Self::Sentiment(args) => (Task::Sentiment, args),
+            Self::Urgency(args) => (Task::Urgency, args),
+            Self::Spam(args) => (Task::Spam, args),
+            Self::Injection(args) => (Task::Injection, args),
+            Self::Names(_) | Self::Heads(_) => return None,
+        })
+    }
+
+    /// Whether it learns from the corrections in the database.
+    pub fn uses_store(&self) -> bool {
+        self.head().is_some_and(|(_, args)| args.from_store)
+    }
+}
+
+/// Learns from the corrections in the database.
+pub async fn from_store(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
+    match command.head() {
+        Some((task, args)) => learnt::train(config, task, &args.tenant, args.latest).await,
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
 /// Runs.
 pub fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Names(args) => names(config, &args),
-        Command::Intent(args) => train_head::run(config, Task::Intent, &args),
-        Command::Sentiment(args) => train_head::run(config, Task::Sentiment, &args),
-        Command::Urgency(args) => train_head::run(config, Task::Urgency, &args),
-        Command::Spam(args) => train_head::run(config, Task::Spam, &args),
-        Command::Injection(args) => train_head::run(config, Task::Injection, &args),
         Command::Heads(args) => heads(config, &args),
+        head => match head.head() {
+            Some((task, args)) => train_head::run(config, task, args),
+            None => Ok(ExitCode::SUCCESS),
+        },
     }
 }
 

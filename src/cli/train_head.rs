@@ -13,13 +13,23 @@ use super::{out, say};
 use crate::app;
 use crate::config::Config;
 use crate::nlp::heads::trained::{self, Figure, Fitted, Metrics, Options, Progress, Task};
+use crate::pipeline::learning;
 
 /// Arguments of `train TASK`.
 #[derive(Args, Debug)]
 pub struct HeadArgs {
     /// Labelled messages: JSON Lines of {text, label, subject?, id?}, or CSV. May be given several times.
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", required_unless_present = "from_store")]
     data: Vec<PathBuf>,
+    /// Learn from the corrections in the database, and store a proposal there (`models promote` uses it).
+    #[arg(long, conflicts_with_all = ["data", "dev", "out"])]
+    pub from_store: bool,
+    /// Whose corrections.
+    #[arg(long, default_value = app::HOME, requires = "from_store")]
+    pub tenant: String,
+    /// So many of the latest corrections, at most a third of all, are kept for judging alone.
+    #[arg(long, default_value_t = learning::LATEST, requires = "from_store")]
+    pub latest: usize,
     /// Labelled messages to judge the head on besides; it isn't fitted on them.
     #[arg(long, value_name = "FILE")]
     dev: Vec<PathBuf>,

@@ -104,6 +104,8 @@ uuid_id! {
     EventId: "an event id";
     /// An endpoint that events are posted to.
     EndpointId: "a webhook id";
+    /// A head that was learnt from corrections.
+    ModelId: "a model id";
 }
 
 /// A person outside: the keyed hash of channel kind and normalised address, 32 hex digits. Being

@@ -137,7 +137,7 @@ pub async fn create(
         return Err(Problem::new(StatusCode::CONFLICT, "message_unread", why));
     };
     let analysis = message::analysis(&mut tx, t, &wanted).await?;
-    let known = |l: &IntentLabel| app.pipeline.triage.taxonomy().get(l).is_some();
+    let known = |l: &IntentLabel| app.pipeline.heads.base().taxonomy().get(l).is_some();
     let labels = asked.read(known, analysis.as_ref())?;
     let text = Text { subject: row.subject_masked.clone().unwrap_or_default(), text };
     let mut said = Vec::with_capacity(labels.len());

@@ -17,8 +17,10 @@ pub mod anonymise;
 pub mod answer;
 pub mod classify;
 pub mod events;
+pub mod learning;
 pub mod masking;
 pub mod normalise;
+pub mod promoted;
 pub mod prompt;
 pub mod reembed;
 pub mod report;
@@ -32,11 +34,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use self::promoted::Promoted;
 use crate::config::Config;
 use crate::domain::audit::Actor;
 use crate::domain::ids::TenantId;
 use crate::nlp::encoder::Embed;
-use crate::nlp::heads::Triage;
 use crate::ports::platform::Platform;
 use crate::ports::poster::Poster;
 use crate::review::supersede;
@@ -107,8 +109,8 @@ pub struct Pipeline {
     pub evidence: Arc<dyn Embed>,
     /// Finds personal data.
     pub masking: Arc<Maskings>,
-    /// Classifies.
-    pub triage: Arc<Triage>,
+    /// Classifies, for each tenant by its own heads.
+    pub heads: Arc<Promoted>,
     /// Searches.
     pub search: retrieve::Search,
     /// Drafts.

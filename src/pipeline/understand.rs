@@ -115,7 +115,7 @@ pub async fn run(p: &Pipeline, job: &Claim) -> Result<(), StepError> {
     let parts = blocking(|| mask(p, &once, &job.tenant, &thread_id, &letter, &known));
     let mask_us = micros(stage);
     let stage = std::time::Instant::now();
-    let read = blocking(|| read(p, &once, &parts, &before, incoming.direction));
+    let read = blocking(|| read(p, &once, &job.tenant, &parts, &before, incoming.direction));
     let read_us = micros(stage);
     drop(once);
     tracing::info!(message = %id, normalise_us, mask_us, read_us, chunks = read.chunks.len(), "understood");
@@ -232,6 +232,7 @@ fn mask(
 fn read(
     p: &Pipeline,
     encoder: &dyn Embed,
+    tenant: &TenantId,
     parts: &MaskedParts,
     before: &Earlier,
     direction: Direction,
@@ -254,7 +255,7 @@ fn read(
             moods: &before.moods,
             ..Input::default()
         };
-        p.triage.read(&input, encoder)
+        p.heads.of(tenant).read(&input, encoder)
     });
     let analysis = analysis.flatten();
     let words: Vec<&str> = texts.iter().map(|(.., w)| w.as_str()).collect();

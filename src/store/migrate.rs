@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "key limits", include_str!("../../migrations/0006_key_limits.sql")),
     (7, "events", include_str!("../../migrations/0007_events.sql")),
     (8, "examples", include_str!("../../migrations/0008_examples.sql")),
+    (9, "models", include_str!("../../migrations/0009_models.sql")),
 ];
 
 /// On PostgreSQL the portable type `blob` is a domain over `bytea`.

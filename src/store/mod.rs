@@ -25,6 +25,7 @@ pub mod job;
 pub mod key;
 pub mod message;
 pub mod migrate;
+pub mod model;
 pub mod outbox;
 pub mod reseal;
 pub mod review;

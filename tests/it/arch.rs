@@ -232,6 +232,7 @@ fn masked_text_is_read_back_in_few_places() {
             "http/reviews/view.rs",
             "http/threads.rs",
             "pipeline/answer/question.rs",
+            "pipeline/learning.rs",
             "pipeline/reembed.rs",
             "pipeline/report.rs",
             "pipeline/retrieve.rs",

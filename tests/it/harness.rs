@@ -198,14 +198,27 @@ impl TestApp {
         Self::launch(engine, |url| config_over(Some(&path), url, &[]), true).await
     }
 
+    /// With a worker, and with heads of its own.
+    pub async fn start_reading_by(engine: Engine, models: Models) -> Self {
+        Self::launch_by(engine, |url| config(url, &[]), true, models).await
+    }
+
     async fn launch(engine: Engine, config: impl FnOnce(&str) -> Config, work: bool) -> Self {
+        Self::launch_by(engine, config, work, models()).await
+    }
+
+    async fn launch_by(
+        engine: Engine,
+        config: impl FnOnce(&str) -> Config,
+        work: bool,
+        models: Models,
+    ) -> Self {
         let database = Arc::new(Database::new(engine).await);
         let config = config(&database.url);
         let store = app::open_store(&config).await.unwrap();
         let life = Lifecycle::new();
         let header_timeout = Duration::from_secs(config.server.header_timeout_s);
-        let service =
-            app::build(config, store.clone(), models(), life.clone(), None).await.unwrap();
+        let service = app::build(config, store.clone(), models, life.clone(), None).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         if work {

@@ -98,7 +98,7 @@ async fn a_backup_taken_under_writes_is_whole_and_restores() {
 }
 
 /// What takes each migration's change to the schema back.
-const UNDO: [(i64, &[&str]); 7] = [
+const UNDO: [(i64, &[&str]); 8] = [
     (2, &["drop index thread_last"]),
     (
         3,
@@ -130,6 +130,7 @@ const UNDO: [(i64, &[&str]); 7] = [
         ],
     ),
     (8, &["drop table example"]),
+    (9, &["drop table model"]),
 ];
 
 on_both!(a_database_of_the_version_before_is_upgraded_and_goes_on, engine, {

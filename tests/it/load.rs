@@ -117,7 +117,7 @@ fn pipeline_of(
         encoder,
         evidence: p.evidence.clone(),
         masking: masking.unwrap_or_else(|| p.masking.clone()),
-        triage: p.triage.clone(),
+        heads: p.heads.clone(),
         search: p.search.clone(),
         drafter: p.drafter.clone(),
         senders: send::Senders {

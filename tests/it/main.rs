@@ -24,6 +24,7 @@ mod import;
 mod intake;
 mod labels;
 mod leak;
+mod learning;
 mod lifecycle;
 mod live;
 mod load;

@@ -280,5 +280,5 @@ async fn taxonomy(app: &App, caller: &Caller, options: &Options) -> Result<Taxon
         let detail = "there is no taxonomy of this name: expected `default` or one of [taxonomies]";
         Fault::new("unknown_taxonomy", "/taxonomy", detail).into()
     };
-    app.classifier.taxonomy(name).ok_or_else(unknown)
+    app.classifier.taxonomy(caller.tenant(), name).ok_or_else(unknown)
 }

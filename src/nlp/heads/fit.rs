@@ -102,6 +102,11 @@ pub(super) fn injection_examples() -> Result<Examples, TriageError> {
     own("injection", INJECTION_EXAMPLES, &injection::LABELS)
 }
 
+/// The example file of the sentiment head.
+pub(super) fn sentiment_examples() -> Result<Examples, TriageError> {
+    own("sentiment", SENTIMENT_EXAMPLES, &labels(SentimentLabel::ALL, SentimentLabel::as_str))
+}
+
 fn failed(head: &'static str) -> impl Fn(RidgeError) -> TriageError {
     move |source| TriageError::Fit { head, source }
 }
@@ -128,8 +133,7 @@ pub(super) fn fit(
     let (intent, unseen) =
         IntentHead::fit(taxonomy, &utterances.0, &utterances.1).map_err(failed("intent"))?;
 
-    let examples =
-        own("sentiment", SENTIMENT_EXAMPLES, &labels(SentimentLabel::ALL, SentimentLabel::as_str))?;
+    let examples = sentiment_examples()?;
     let (surfaces, encodings) = seen(&texts(&examples), reader, embed);
     let (sentiment, sentiment_right) =
         SentimentHead::fit(&examples, &surfaces, &encodings).map_err(failed("sentiment"))?;

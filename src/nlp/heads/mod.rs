@@ -27,6 +27,7 @@ mod injection;
 mod input;
 mod intent;
 mod language;
+pub mod learn;
 mod lexicon;
 mod linalg;
 mod linear;
@@ -51,6 +52,7 @@ mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use cache::{CacheError, Key};
 pub use input::Input;
@@ -180,19 +182,20 @@ struct Fitted {
 }
 
 /// All heads, ready to read messages. `Send + Sync`, meant to be shared.
-#[derive(Debug)]
+/// Cheap to clone: all that is large is shared, so that each tenant may have heads of its own.
+#[derive(Debug, Clone)]
 pub struct Triage {
-    taxonomy: Taxonomy,
-    surface: SurfaceReader,
-    patterns: InjectionPatterns,
-    urgency: UrgencyRules,
-    auto: AutoPhrases,
-    mentions: Mentions,
-    fitted: Fitted,
+    taxonomy: Arc<Taxonomy>,
+    surface: Arc<SurfaceReader>,
+    patterns: Arc<InjectionPatterns>,
+    urgency: Arc<UrgencyRules>,
+    auto: Arc<AutoPhrases>,
+    mentions: Arc<Mentions>,
+    fitted: Arc<Fitted>,
     versions: Versions,
-    cache: CacheState,
+    cache: Arc<CacheState>,
     /// Heads that a team trained, in the place of the fitted ones.
-    trained: BTreeMap<Task, Head>,
+    trained: BTreeMap<Task, Arc<Head>>,
 }
 
 impl Triage {
@@ -227,15 +230,15 @@ impl Triage {
         };
         let versions = Versions { encoder: key.encoder, taxonomy: key.taxonomy, heads: key.heads };
         Ok(Self {
-            mentions: Mentions::new(&taxonomy)?,
-            auto: AutoPhrases::builtin().map_err(TriageError::Auto)?,
-            taxonomy,
-            surface,
-            patterns: InjectionPatterns::builtin()?,
-            urgency: UrgencyRules::builtin()?,
-            fitted,
+            mentions: Arc::new(Mentions::new(&taxonomy)?),
+            auto: Arc::new(AutoPhrases::builtin().map_err(TriageError::Auto)?),
+            taxonomy: Arc::new(taxonomy),
+            surface: Arc::new(surface),
+            patterns: Arc::new(InjectionPatterns::builtin()?),
+            urgency: Arc::new(UrgencyRules::builtin()?),
+            fitted: Arc::new(fitted),
             versions,
-            cache: cache_state,
+            cache: Arc::new(cache_state),
             trained: BTreeMap::new(),
         })
     }
@@ -252,14 +255,27 @@ impl Triage {
         } else {
             self.versions.heads = format!("{}+{}", self.versions.heads, about.name);
         }
-        self.trained.insert(about.task, head);
+        self.trained.insert(about.task, Arc::new(head));
         Ok(self)
+    }
+
+    /// The same heads with one that was learnt from corrections in the place of its task's. Its labels are those
+    /// of the taxonomy, which stays; `versions.heads` names it.
+    ///
+    /// # Errors
+    /// As [`Triage::with_head`].
+    pub fn learnt(&self, head: Arc<Head>) -> Result<Self, HeadError> {
+        head.check(&self.versions.encoder)?;
+        let mut other = self.clone();
+        other.versions.heads = format!("{}+{}", other.versions.heads, head.about().name);
+        other.trained.insert(head.task(), head);
+        Ok(other)
     }
 
     /// The trained head of a task, if one was put in.
     #[must_use]
     pub fn trained(&self, task: Task) -> Option<&Head> {
-        self.trained.get(&task)
+        self.trained.get(&task).map(Arc::as_ref)
     }
 
     /// The taxonomy in use.

@@ -2,15 +2,15 @@
 //! service's taxonomy. Only the intents are fitted; the other heads stay as they are.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
 use super::intent::IntentHead;
-use super::surface::{Surface, SurfaceReader};
+use super::surface::Surface;
 use super::taxonomy::{IntentSpec, Taxonomy, TaxonomyError};
 use super::trained::Task;
-use super::urgency::UrgencyRules;
-use super::{AutoPhrases, CacheState, Fitted, InjectionPatterns, Mentions, Triage, TriageError};
+use super::{CacheState, Fitted, Mentions, Triage, TriageError};
 use crate::domain::triage::{IntentLabel, UrgencyLevel, Versions};
 use crate::nlp::encoder::{Embed, Encoding};
 
@@ -100,16 +100,13 @@ impl Triage {
         let versions =
             Versions { taxonomy: taxonomy.version().to_owned(), ..self.versions.clone() };
         Ok(Self {
-            auto: AutoPhrases::builtin().map_err(TriageError::Auto)?,
-            mentions: Mentions::new(&taxonomy)?,
-            taxonomy,
-            surface: SurfaceReader::builtin()?,
-            patterns: InjectionPatterns::builtin()?,
-            urgency: UrgencyRules::builtin()?,
-            fitted,
+            mentions: Arc::new(Mentions::new(&taxonomy)?),
+            taxonomy: Arc::new(taxonomy),
+            fitted: Arc::new(fitted),
             versions,
-            cache: CacheState::Off,
+            cache: Arc::new(CacheState::Off),
             trained,
+            ..self.clone()
         })
     }
 }

@@ -142,7 +142,7 @@ impl Triage {
 
     /// Adds the words that moved each decision.
     fn explain(&self, analysis: &mut Analysis, seen: &Seen<'_>, orders: &Orders<'_>) {
-        let Fitted { intent, sentiment, spam, injection, .. } = &self.fitted;
+        let Fitted { intent, sentiment, spam, injection, .. } = &*self.fitted;
         // What moved a trained head isn't what would have moved the shipped one.
         let shipped = |task| self.trained(task).is_none();
         if shipped(Task::Intent) {

@@ -250,6 +250,17 @@ impl Taxonomy {
         Ok(Self { intents, target_accuracy, max_abstention, version })
     }
 
+    /// The same intents with other examples: those for which `keep` says so, by intent and place.
+    pub(super) fn with_examples(&self, keep: impl Fn(&IntentLabel, usize) -> bool) -> Self {
+        let mut less = self.clone();
+        for intent in &mut less.intents {
+            let mut place = 0..;
+            let name = intent.name.clone();
+            intent.examples.retain(|_| place.next().is_some_and(|place| keep(&name, place)));
+        }
+        less
+    }
+
     /// The intents, in the order of the file.
     #[must_use]
     pub fn intents(&self) -> &[IntentSpec] {

@@ -23,12 +23,13 @@ pub use figures::Figures;
 pub use own::OwnError;
 
 use crate::config;
-use crate::domain::ids::KeyId;
+use crate::domain::ids::{KeyId, TenantId};
 use crate::domain::triage::Analysis;
 use crate::nlp::encoder::Embed;
 use crate::nlp::heads::Triage;
 pub use crate::nlp::heads::own::OwnLabel;
 use crate::nlp::quote;
+use crate::pipeline::promoted::Promoted;
 use fair::Fair;
 use own::Own;
 
@@ -160,7 +161,7 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     limits: config::Classify,
-    usual: Taxonomy,
+    usual: Arc<Promoted>,
     named: HashMap<String, Taxonomy>,
     encoder: Arc<dyn Embed>,
     own: Own,
@@ -179,7 +180,7 @@ impl Classifier {
     /// With an empty queue; somebody has to call [`Classifier::work`].
     pub fn new(
         limits: config::Classify,
-        usual: Arc<Triage>,
+        usual: Arc<Promoted>,
         named: impl IntoIterator<Item = (String, Arc<Triage>)>,
         encoder: Arc<dyn Embed>,
     ) -> Self {
@@ -192,17 +193,18 @@ impl Classifier {
             state: Mutex::new(state),
             changed: Condvar::new(),
             limits,
-            usual: Taxonomy(usual),
+            usual,
             named: named.into_iter().map(|(name, triage)| (name, Taxonomy(triage))).collect(),
             encoder,
             figures: Figures::default(),
         }))
     }
 
-    /// The configured taxonomy of a name; `default` is the service's own.
-    pub fn taxonomy(&self, name: &str) -> Option<Taxonomy> {
+    /// The configured taxonomy of a name; `default` is the service's own, read by the tenant's own heads where it
+    /// has promoted some.
+    pub fn taxonomy(&self, tenant: &TenantId, name: &str) -> Option<Taxonomy> {
         match name {
-            "default" => Some(self.0.usual.clone()),
+            "default" => Some(Taxonomy(self.0.usual.of(tenant))),
             name => self.0.named.get(name).cloned(),
         }
     }

@@ -87,7 +87,7 @@ impl Classifier {
         }
         let (shared, tenant) = (self.0.clone(), tenant.clone());
         let fit = tokio::task::spawn_blocking(move || {
-            let fitted = shared.usual.0.with_taxonomy(intents, &*shared.encoder);
+            let fitted = shared.usual.base().with_taxonomy(intents, &*shared.encoder);
             let fitted = fitted.map(|triage| Taxonomy(Arc::new(triage)));
             if let Ok(fitted) = &fitted {
                 shared.own.put(tenant, version, fitted.clone());
@@ -101,7 +101,7 @@ impl Classifier {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{limits, stub, triage};
+    use super::super::tests::{limits, stub, usual};
     use super::*;
 
     fn labels(n: usize) -> Vec<OwnLabel> {
@@ -117,7 +117,7 @@ mod tests {
     async fn they_are_fitted_once_and_the_oldest_goes() {
         let c = Classifier::new(
             crate::config::Classify { own_taxonomies: 2, ..limits() },
-            triage(),
+            usual(),
             [],
             stub(false).0,
         );

@@ -51,6 +51,14 @@ pub(super) fn triage() -> Arc<Triage> {
     FITTED.get_or_init(fit).clone()
 }
 
+pub(super) fn usual() -> Arc<Promoted> {
+    Arc::new(Promoted::new(triage()))
+}
+
+fn tenant() -> TenantId {
+    TenantId::from_uuid(uuid::Uuid::from_u128(1))
+}
+
 pub(super) fn limits() -> config::Classify {
     let none = |_: &str| None;
     let mut limits = config::Config::load(None, &none, &[]).unwrap().classify;
@@ -68,7 +76,7 @@ fn ask(c: &Classifier, text: &str) -> Question {
         text: text.to_owned(),
         history: Arc::new([]),
         earlier: Vec::new(),
-        taxonomy: c.taxonomy("default").unwrap(),
+        taxonomy: c.taxonomy(&tenant(), "default").unwrap(),
         vip: false,
         explain: false,
     }
@@ -86,7 +94,7 @@ fn worker(c: &Classifier) -> std::thread::JoinHandle<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_is_read_together_and_owners_take_turns() {
     let (encoder, permit, said) = stub(true);
-    let c = Classifier::new(limits(), triage(), [], encoder);
+    let c = Classifier::new(limits(), usual(), [], encoder);
     let mut first = c.submit(&owner(1), asks(&c, &["a1"])).unwrap();
     let w = worker(&c);
     // The worker holds the first text; the others come in meanwhile.
@@ -113,7 +121,7 @@ async fn what_waits_is_read_together_and_owners_take_turns() {
 
 #[tokio::test]
 async fn beyond_its_bound_the_queue_refuses_and_one_owner_gets_half_of_it() {
-    let c = Classifier::new(limits(), triage(), [], stub(false).0);
+    let c = Classifier::new(limits(), usual(), [], stub(false).0);
     let busy = |r: Result<Vec<Pending>, _>| matches!(r, Err(ClassifyError::Busy { .. }));
     let five = ["1", "2", "3", "4", "5"];
     assert!(busy(c.submit(&owner(1), asks(&c, &five))));
@@ -138,8 +146,7 @@ async fn beyond_its_bound_the_queue_refuses_and_one_owner_gets_half_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_waits_for_or_comes_too_late_is_not_read() {
     let (encoder, permit, said) = stub(true);
-    let c =
-        Classifier::new(config::Classify { deadline_ms: 40, ..limits() }, triage(), [], encoder);
+    let c = Classifier::new(config::Classify { deadline_ms: 40, ..limits() }, usual(), [], encoder);
     let gone = c.submit(&owner(1), asks(&c, &["gone"])).unwrap();
     drop(gone);
     let mut late = c.submit(&owner(1), asks(&c, &["late"])).unwrap();
@@ -156,7 +163,7 @@ async fn what_nobody_waits_for_or_comes_too_late_is_not_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_breaks_the_heads_fails_alone() {
-    let c = Classifier::new(limits(), triage(), [], stub(false).0);
+    let c = Classifier::new(limits(), usual(), [], stub(false).0);
     let pending = c.submit(&owner(1), asks(&c, &["one", "boom", "two"])).unwrap();
     let w = worker(&c);
     let mut answers = Vec::new();
@@ -170,7 +177,7 @@ async fn a_text_that_breaks_the_heads_fails_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thread_has_a_trend_and_a_neighbour_keeps_its_own() {
-    let c = Classifier::new(limits(), triage(), [], stub(false).0);
+    let c = Classifier::new(limits(), usual(), [], stub(false).0);
     let thread = Question {
         earlier: vec!["Thank you, wonderful!".to_owned(), "Fine.".to_owned()],
         ..ask(&c, "This is a disgrace, I hate it!")

@@ -118,17 +118,48 @@ impl Head {
             let path = dir.join(name);
             std::fs::write(&path, bytes).map_err(io_at(&path))
         };
-        let weights = encode(&self.ridge)
-            .map_err(|source| FileError::Weights { path: dir.join(WEIGHTS), source })?;
+        let (json, weights) = self.encoded(dir)?;
         put(WEIGHTS, &weights)?;
         put(CARD, super::card::card(&self.about).as_bytes())?;
+        put(ABOUT, &json)
+    }
+
+    /// The contents of `head.json` and of `weights.safetensors`.
+    fn encoded(&self, dir: &Path) -> Result<(Vec<u8>, Vec<u8>), FileError> {
+        let weights = encode(&self.ridge)
+            .map_err(|source| FileError::Weights { path: dir.join(WEIGHTS), source })?;
         let on_disk = OnDisk {
             about: self.about.clone(),
             weights_sha256: hex::encode(Sha256::digest(&weights)),
         };
         let json = serde_json::to_vec_pretty(&on_disk)
             .map_err(|source| FileError::About { path: dir.join(ABOUT), source })?;
-        put(ABOUT, &json)
+        Ok((json, weights))
+    }
+
+    /// Both files of the head in one piece, for places that aren't folders: the length of `head.json` (four
+    /// bytes, little-endian), `head.json`, the weights.
+    ///
+    /// # Errors
+    /// When the numbers can't be written.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, FileError> {
+        let (json, weights) = self.encoded(Path::new(""))?;
+        let length = (json.len() as u32).to_le_bytes();
+        Ok([&length[..], &json, &weights].concat())
+    }
+
+    /// Reads what [`Head::to_bytes`] made. `name` is what errors call it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, FileError> {
+        let place = Path::new(name);
+        let parts = bytes
+            .split_first_chunk::<4>()
+            .and_then(|(length, rest)| rest.split_at_checked(u32::from_le_bytes(*length) as usize));
+        let short = || FileError::Shape { path: place.to_owned(), what: "it isn't whole" };
+        let (json, weights) = parts.ok_or_else(short)?;
+        read(place, json, || Ok(weights.to_vec()))
     }
 }
 
@@ -154,14 +185,25 @@ fn replace(aside: &Path, dir: &Path) -> Result<(), FileError> {
 pub fn load(dir: &Path) -> Result<Head, FileError> {
     let path = dir.join(ABOUT);
     let text = std::fs::read(&path).map_err(io_at(&path))?;
+    let weights = dir.join(WEIGHTS);
+    read(dir, &text, || std::fs::read(&weights).map_err(io_at(&weights)))
+}
+
+/// Reads a head from its two files. The weights are asked for once the description is known to be one.
+fn read(
+    dir: &Path,
+    text: &[u8],
+    weights: impl FnOnce() -> Result<Vec<u8>, FileError>,
+) -> Result<Head, FileError> {
+    let path = dir.join(ABOUT);
     let wrong = |source| FileError::About { path: path.clone(), source };
-    let opening: Opening = serde_json::from_slice(&text).map_err(wrong)?;
+    let opening: Opening = serde_json::from_slice(text).map_err(wrong)?;
     if opening.format != FORMAT {
         return Err(FileError::Format { path, found: opening.format });
     }
-    let OnDisk { about, weights_sha256 } = serde_json::from_slice(&text).map_err(wrong)?;
+    let OnDisk { about, weights_sha256 } = serde_json::from_slice(text).map_err(wrong)?;
     let path = dir.join(WEIGHTS);
-    let bytes = std::fs::read(&path).map_err(io_at(&path))?;
+    let bytes = weights()?;
     if hex::encode(Sha256::digest(&bytes)) != weights_sha256 {
         return Err(FileError::Hash { path });
     }

@@ -54,11 +54,13 @@ pub struct Options {
     pub target_accuracy: f32,
     /// Largest share of messages to abstain on for that.
     pub max_abstention: f32,
+    /// Kernel width and penalty where they are known from a like fit; else they are searched for.
+    pub settings: Option<(f32, f32)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dev: Vec::new(), target_accuracy: 0.95, max_abstention: 0.1 }
+        Self { dev: Vec::new(), target_accuracy: 0.95, max_abstention: 0.1, settings: None }
     }
 }
 
@@ -155,7 +157,7 @@ pub fn fit(
     let reader = Texts::new(task, weights, embed)?;
     let (rows, orders) = reader.read(examples, &|done| progress(Progress::Encoded(done, all)))?;
     let rows = Rows { judged: rows.len(), features: rows, targets: labels.targets.clone() };
-    let (rows, chosen) = settle(rows, &labels, &reader, progress)?;
+    let (rows, chosen) = settle(rows, &labels, &reader, options.settings, progress)?;
     progress(Progress::Fitting);
     let Rows { features, targets, judged } = rows;
     let fit = Ridge::fit_judged_by(judged, features, &targets, labels.names.len(), chosen)?;
@@ -401,13 +403,25 @@ fn settle(
     rows: Rows,
     labels: &Labels,
     reader: &Texts<'_>,
+    known: Option<(f32, f32)>,
     progress: &dyn Fn(Progress),
 ) -> Result<(Rows, RidgeOptions), FitError> {
     let classes = labels.names.len();
-    let (loss, chosen) = choose(&rows, classes, progress)?;
-    if !reader.task.reads_names(rows.judged / classes) {
-        return Ok((rows, chosen));
+    let with = match reader.task.reads_names(rows.judged / classes) {
+        true => Some(with_names(&rows, labels, reader)?),
+        false => None,
+    };
+    if let Some((gamma, lambda)) = known {
+        return Ok((with.unwrap_or(rows), RidgeOptions { gamma, lambda }));
     }
+    let (loss, chosen) = choose(&rows, classes, progress)?;
+    let Some(with) = with else { return Ok((rows, chosen)) };
+    let (less, better) = choose(&with, classes, progress)?;
+    Ok(if less < loss { (with, better) } else { (rows, chosen) })
+}
+
+/// The rows, and one for the name of each label.
+fn with_names(rows: &Rows, labels: &Labels, reader: &Texts<'_>) -> Result<Rows, FitError> {
     let named = |(class, name): (usize, &String)| {
         let text = Task::name_in_words(name).filter(|_| Some(class) != labels.outside)?;
         Some((class, Example { text, label: name.clone() }))
@@ -415,13 +429,11 @@ fn settle(
     let (classes_named, names): (Vec<usize>, Vec<Example>) =
         labels.names.iter().enumerate().filter_map(named).unzip();
     let (more, _) = reader.read(&names, &|_| ())?;
-    let with = Rows {
+    Ok(Rows {
         features: rows.features.iter().cloned().chain(more).collect(),
         targets: rows.targets.iter().copied().chain(classes_named).collect(),
         judged: rows.judged,
-    };
-    let (less, better) = choose(&with, classes, progress)?;
-    Ok(if less < loss { (with, better) } else { (rows, chosen) })
+    })
 }
 
 /// The width and the penalty with the likeliest leave-one-out answers, on some rows of each label; and how

@@ -18,5 +18,6 @@ pub use alone::{Alone, AloneError, Outputs};
 pub use file::{FileError, load};
 pub use fit::{Example, FitError, Fitted, MOST_ROWS, Options, Progress, fit};
 pub use head::{About, Data, Head, Seen};
+pub(super) use report::share;
 pub use report::{Figure, Findings, Given, LabelFigures, Metrics, Pair, Suspect};
 pub use task::{LabelError, Task};

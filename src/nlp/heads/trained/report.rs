@@ -93,7 +93,8 @@ pub struct Given {
     pub abstained: bool,
 }
 
-fn share(hits: usize, of: usize) -> Figure {
+/// A share of rows with Wilson's interval; 0 of none.
+pub(in super::super) fn share(hits: usize, of: usize) -> Figure {
     Figure::new(hits as f64 / of.max(1) as f64, wilson(hits as u64, of as u64))
 }
 
