@@ -236,6 +236,7 @@ fn masked_text_is_read_back_in_few_places() {
             "pipeline/reembed.rs",
             "pipeline/report.rs",
             "pipeline/retrieve.rs",
+            "pipeline/understand/earlier.rs",
             "review/content.rs",
         ],
     );
