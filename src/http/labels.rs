@@ -16,6 +16,7 @@ use crate::domain::audit::Actor;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Direction;
 use crate::domain::triage::{Analysis, IntentLabel, SentimentLabel, SpamLabel, UrgencyLevel};
+use crate::review::actions::Reviewer;
 use crate::store::example::{self, Example, Text};
 use crate::store::{audit, message, tenant as tenants};
 
@@ -24,15 +25,15 @@ use crate::store::{audit, message, tenant as tenants};
 #[serde(default, deny_unknown_fields)]
 pub struct MessageLabels {
     /// An intent of the taxonomy.
-    intent: Option<String>,
+    pub(super) intent: Option<String>,
     /// `very_negative`, `negative`, `neutral`, `positive` or `very_positive`.
-    sentiment: Option<String>,
+    pub(super) sentiment: Option<String>,
     /// `low`, `normal`, `high` or `critical`.
-    urgency: Option<String>,
+    pub(super) urgency: Option<String>,
     /// `ham`, `spam`, `phishing` or `abuse`.
-    spam: Option<String>,
+    pub(super) spam: Option<String>,
     /// Whether it tries to instruct the model.
-    injection: Option<bool>,
+    pub(super) injection: Option<bool>,
 }
 
 /// A label of a task, and what the head had said.
@@ -126,17 +127,31 @@ pub async fn create(
     let who = caller.reviewer(&app).await?;
     let wanted: MessageId = id("message", &path)?;
     let asked: MessageLabels = read_json(&body)?;
+    let said = keep(&app, &who, &wanted, &asked).await?;
+    Ok(Json(json!({"message": wanted, "labels": said})))
+}
+
+/// Stores what a person says of a message, and gives what was stored.
+///
+/// # Errors
+/// As [`create`].
+pub(super) async fn keep(
+    app: &App,
+    who: &Reviewer,
+    wanted: &MessageId,
+    asked: &MessageLabels,
+) -> Result<Vec<Value>, Problem> {
     let t = &who.tenant;
     let mut tx = app.store.db.begin().await?;
     tenants::lock(&mut tx, t).await?;
-    let row = message::get(&mut tx, t, &wanted).await?;
+    let row = message::get(&mut tx, t, wanted).await?;
     let Some(text) =
         row.visible.clone().filter(|_| row.direction == Direction::In && row.is_read())
     else {
         let why = "only a customer's message that was read can be labelled";
         return Err(Problem::new(StatusCode::CONFLICT, "message_unread", why));
     };
-    let analysis = message::analysis(&mut tx, t, &wanted).await?;
+    let analysis = message::analysis(&mut tx, t, wanted).await?;
     let known = |l: &IntentLabel| app.pipeline.heads.base().taxonomy().get(l).is_some();
     let labels = asked.read(known, analysis.as_ref())?;
     let text = Text { subject: row.subject_masked.clone().unwrap_or_default(), text };
@@ -162,5 +177,5 @@ pub async fn create(
         said.push(told);
     }
     tx.commit().await?;
-    Ok(Json(json!({"message": wanted, "labels": said})))
+    Ok(said)
 }

@@ -29,7 +29,7 @@ pub enum LearningError {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// Nothing can be learnt.
-    #[error("nothing can be learnt: {0}")]
+    #[error("nothing can be learnt")]
     Learn(#[source] LearnError),
     /// What runs can't be read.
     #[error("the promoted model can't be read")]

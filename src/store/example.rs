@@ -124,6 +124,24 @@ pub async fn of_task(
     Ok(all)
 }
 
+/// What people said of a message: task and label.
+///
+/// # Errors
+/// Database errors.
+pub async fn of_message(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    message: &MessageId,
+) -> Result<Vec<(String, String)>> {
+    Ok(sqlx::query_as(
+        "select task, label from example where tenant_id = $1 and message_id = $2 order by task",
+    )
+    .bind(tenant.as_str())
+    .bind(message.as_str())
+    .fetch_all(c)
+    .await?)
+}
+
 /// Forgets the labels of a message that is erased.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ mod auditor;
 mod chatwoot;
 mod classify;
 mod clients;
+mod correcting;
 mod docs;
 mod events;
 mod faults;

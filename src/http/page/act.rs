@@ -16,6 +16,7 @@ use super::{AppState, Failure, page};
 use crate::domain::approval::Digest;
 use crate::domain::ids::{Micros, ReviewId};
 use crate::http::auth::{self, Person};
+use crate::http::labels::{self, MessageLabels};
 use crate::http::problem::Problem;
 use crate::http::{App, id};
 use crate::review::ReviewError;
@@ -56,6 +57,9 @@ pub struct Fields {
     to: Option<String>,
     flags_read: Option<String>,
     arrived: Option<String>,
+    intent: Option<String>,
+    sentiment: Option<String>,
+    urgency: Option<String>,
 }
 
 /// Does it.
@@ -68,7 +72,11 @@ pub async fn act(
 ) -> Result<Response, Failure> {
     auth::same_site(&app, &headers, &person.session.csrf, &f.csrf)?;
     let wanted: ReviewId = id("review", &path)?;
-    match run(&app, &person, &wanted, &action, &f).await {
+    let done = match action.as_str() {
+        "label" => label(&app, &person, &wanted, &f).await,
+        action => run(&app, &person, &wanted, action, &f).await.map_err(Problem::from),
+    };
+    match done {
         Ok(done) => {
             app.wake.notify_one();
             let tab: String = f
@@ -82,6 +90,28 @@ pub async fn act(
         }
         Err(e) => refused(&app, &person, &path, f, e).await,
     }
+}
+
+/// Keeps what a person says that should have been read from the message.
+async fn label(
+    app: &App,
+    person: &Person,
+    id: &ReviewId,
+    f: &Fields,
+) -> Result<&'static str, Problem> {
+    let given = |field: &Option<String>| field.clone().filter(|label| !label.is_empty());
+    let asked = MessageLabels {
+        intent: given(&f.intent),
+        sentiment: given(&f.sentiment),
+        urgency: given(&f.urgency),
+        ..MessageLabels::default()
+    };
+    let message = {
+        let mut c = app.store.db.read().await?;
+        crate::store::review::get(&mut c, &person.session.tenant, id).await?.message
+    };
+    labels::keep(app, &person.reviewer(), &message, &asked).await?;
+    Ok("labelled")
 }
 
 async fn run(
@@ -180,9 +210,8 @@ async fn refused(
     person: &Person,
     path: &str,
     f: Fields,
-    e: ReviewError,
+    p: Problem,
 ) -> Result<Response, Failure> {
-    let p = Problem::from(e);
     if !matches!(
         p.status(),
         StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::FORBIDDEN

@@ -187,6 +187,7 @@ fn notice(code: &str) -> Option<view::Notice> {
         "escalated" => (NoticeKind::Done, "Escalated to a lead."),
         "assigned" => (NoticeKind::Done, "Assigned."),
         "undone" => (NoticeKind::Done, "Taken back: nothing was sent."),
+        "labelled" => (NoticeKind::Done, "Noted: heads can learn from it."),
         "settled" => (NoticeKind::Done, "Noted."),
         _ => return None,
     };

@@ -20,9 +20,9 @@ use serde::Serialize;
 pub use docs::DocsPage;
 pub use queue::{Claim, Flag, Queue, QueuePage, Row, RowIntent, TabCount};
 pub use review::{
-    Alternative, Analysis, Attachment, AuditRow, Can, Delivery, Draft, Editor, Envelope, Grounding,
-    Hold, Injection, Language, Message, Passage, Piece, Recipient, Restoration, ReviewPage,
-    Sentence, Share, Sign, SnoozeChoice, highlight,
+    Alternative, Analysis, Attachment, AuditRow, Can, Correct, Delivery, Draft, Editor, Envelope,
+    Grounding, Hold, Injection, Language, Message, Passage, Piece, Recipient, Restoration,
+    ReviewPage, Sentence, Share, Sign, SnoozeChoice, highlight,
 };
 pub use text::{Segment, Token, code_points, segments, tokens};
 pub use words::{

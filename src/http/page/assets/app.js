@@ -178,7 +178,7 @@
   const toggle = (key) => {
     const act = find(`details[data-key="${key}"]`);
     if (!act) return;
-    const fixed = !act.hasAttribute("name");
+    const fixed = act.matches(".act") && !act.hasAttribute("name");
     act.open = fixed || !act.open;
     const field = ["textarea", "select", "input:not([type=hidden])", "button"].map((kind) => find(`.panel ${kind}`, act));
     (act.open ? field.find(Boolean) : find("summary", act))?.focus();
@@ -209,7 +209,7 @@
     "/": filter,
     "?": help,
   };
-  for (const key of ["e", "w", "r", "s", "x", "g"]) KEYS[key] = () => toggle(key);
+  for (const key of ["e", "w", "r", "s", "x", "g", "l"]) KEYS[key] = () => toggle(key);
 
   const escape = (target) => {
     const act = find("details.act[name][open]");

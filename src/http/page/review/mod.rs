@@ -24,7 +24,7 @@ use crate::pipeline::answer::StoredDetail;
 use crate::pipeline::threads;
 use crate::review::content;
 use crate::store::review::{self, Review};
-use crate::store::{self, draft, message};
+use crate::store::{self, draft, example, message};
 
 /// `GET /reviews/{id}`.
 pub async fn show(
@@ -73,6 +73,9 @@ pub async fn draw(
     let open = typed.is_some();
     let (text, subject) = typed.unwrap_or((text, subject));
     let analysis = message::analysis(d.c, tenant, &r.message).await?;
+    let said = example::of_message(d.c, tenant, &r.message).await?;
+    let taxonomy = app.pipeline.heads.base().taxonomy();
+    let intents: Vec<_> = taxonomy.intents().iter().map(|i| i.name.clone()).collect();
     let thread_subject = rendered(signable.thread.subject_masked.as_deref(), &numbering);
     let messages = d.messages().await?;
     let first = messages.first().map(|m| m.text.clone()).unwrap_or_default();
@@ -87,7 +90,7 @@ pub async fn draw(
         customer: messages.iter().find(|m| m.inbound).map(|m| m.author.clone()).unwrap_or_default(),
         channel: channel_word(signable.channel.kind.as_str()),
         snoozed_until: r.snoozed_until.filter(|t| *t > now).map(shown),
-        analysis: analysis.as_ref().map(reading),
+        analysis: analysis.as_ref().map(|a| reading(a, &intents, &said)),
         messages,
         passages: passages(&draft, &detail)?,
         alternatives: detail

@@ -1,8 +1,10 @@
 //! What was read from a message, in the page's words.
 
-use crate::domain::triage;
+use crate::domain::triage::{self, IntentLabel};
 use crate::http::page::percent;
-use crate::http::page::view::{Analysis, Injection, Language, Sentiment, Share, Spam, Urgency};
+use crate::http::page::view::{
+    Analysis, Correct, Injection, Language, Sentiment, Share, Spam, Urgency,
+};
 
 pub(super) fn language(code: &str) -> Language {
     Language { code: code.to_owned(), name: language_name(code).to_owned() }
@@ -31,7 +33,11 @@ fn language_name(code: &str) -> &str {
     }
 }
 
-pub(super) fn reading(a: &triage::Analysis) -> Analysis {
+pub(super) fn reading(
+    a: &triage::Analysis,
+    taxonomy: &[IntentLabel],
+    said: &[(String, String)],
+) -> Analysis {
     let cue = |c: &triage::Cue| {
         if c.words.is_empty() { c.kind.clone() } else { format!("{}: {}", c.kind, c.words) }
     };
@@ -68,5 +74,25 @@ pub(super) fn reading(a: &triage::Analysis) -> Analysis {
             a.versions.taxonomy.chars().take(8).collect::<String>(),
             a.versions.heads.chars().take(8).collect::<String>()
         ),
+        correct: correct(taxonomy, said),
+    }
+}
+
+/// What the form offers, and what a person has said already, by task and label.
+fn correct(taxonomy: &[IntentLabel], said: &[(String, String)]) -> Correct {
+    let words = |label: &str| label.replace('_', " ");
+    let mut intents: Vec<(String, String)> =
+        taxonomy.iter().map(|l| (l.to_string(), words(l.as_str()))).collect();
+    intents.sort();
+    let line = |(task, label): &(String, String)| {
+        let mut task = task.clone();
+        task[..1].make_ascii_uppercase();
+        format!("{task}: {}", words(label))
+    };
+    Correct {
+        intents,
+        sentiments: Sentiment::ALL.to_vec(),
+        urgencies: Urgency::ALL.to_vec(),
+        said: said.iter().map(line).collect(),
     }
 }

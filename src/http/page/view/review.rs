@@ -70,6 +70,18 @@ pub struct Analysis {
     pub injection: Injection,
     /// The models that said so, as shown to a person.
     pub models: String,
+    pub correct: Correct,
+}
+
+/// What a person can say that should have been read, and what one has said.
+#[derive(Clone, Serialize)]
+pub struct Correct {
+    /// The taxonomy's intents: what a form sends, and how it reads.
+    pub intents: Vec<(String, String)>,
+    pub sentiments: Vec<Sentiment>,
+    pub urgencies: Vec<Urgency>,
+    /// As `Intent: refund status`.
+    pub said: Vec<String>,
 }
 
 /// A label with its confidence, 0–100.

@@ -2,9 +2,9 @@
 
 use super::queue::{Claim, Queue};
 use super::review::{
-    Alternative, Analysis, Attachment, AuditRow, Can, Delivery, Draft, Editor, Envelope, Grounding,
-    Hold, Injection, Language, Message, Passage, Recipient, Restoration, ReviewPage, Sentence,
-    Share, Sign, SnoozeChoice, highlight,
+    Alternative, Analysis, Attachment, AuditRow, Can, Correct, Delivery, Draft, Editor, Envelope,
+    Grounding, Hold, Injection, Language, Message, Passage, Recipient, Restoration, ReviewPage,
+    Sentence, Share, Sign, SnoozeChoice, highlight,
 };
 use super::sample::{flag, when};
 use super::words::{
@@ -225,6 +225,14 @@ fn analysis() -> Analysis {
         spam_percent: 99,
         injection: Injection { flagged: false, percent: 3, reasons: Vec::new() },
         models: "all-MiniLM-L6-v2 int8, heads 2026-11-02".into(),
+        correct: Correct {
+            intents: [("damaged", "damaged"), ("refund_status", "refund status")]
+                .map(|(value, shown)| (value.to_owned(), shown.to_owned()))
+                .to_vec(),
+            sentiments: Sentiment::ALL.to_vec(),
+            urgencies: Urgency::ALL.to_vec(),
+            said: vec!["Intent: refund status".into()],
+        },
     }
 }
 
