@@ -5,6 +5,7 @@
 //! a short form. How fast it is is reported and not judged.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -177,6 +178,14 @@ impl Soak {
     }
 }
 
+/// What is driven, and what kind of build it is.
+fn binary() -> (OsString, &'static str) {
+    match std::env::var_os("COUNTERSIGN_SOAK_BIN") {
+        Some(release) => (release, "release"),
+        None => (env!("CARGO_BIN_EXE_countersign").into(), "debug"),
+    }
+}
+
 async fn start(database: &Database) -> Soak {
     let store = app::open_store(&config(&database.url, &[])).await.unwrap();
     let TestTenant { id, .. } = make_tenant(&store, app::HOME).await;
@@ -203,7 +212,7 @@ async fn start(database: &Database) -> Soak {
         "classify.max_items=32".to_owned(),
         "log.level=warn".to_owned(),
     ];
-    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    let mut command = Command::new(binary().0);
     for set in &sets {
         command.arg("--set").arg(set);
     }
@@ -258,7 +267,7 @@ async fn twice_the_capacity_is_refused_in_part_and_nothing_breaks() {
     let mut line = |what: &str, value: String| {
         writeln!(report, "| {what} | {value} |").unwrap();
     };
-    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let profile = binary().1;
     line("build, time under load", format!("{profile}, {seconds} s"));
     line("capacity", format!("{capacity:.0} texts/s"));
     line("asked for", format!("{pace:.0} texts/s"));
