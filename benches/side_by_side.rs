@@ -33,7 +33,7 @@ use countersign::http;
 use countersign::knowledge::{self, Document, Format};
 use countersign::lifecycle::Lifecycle;
 use countersign::nlp::chunk::{self, ChunkOptions};
-use countersign::nlp::encoder::{Encoder, Mode};
+use countersign::nlp::encoder::{Embed, Encoder, Mode};
 use countersign::ports::host::{Host as _, System};
 use countersign::store::channel::{self, AdapterKind, Settings};
 use countersign::store::{Store, job, key, tenant};
@@ -73,10 +73,10 @@ fn main() -> anyhow::Result<()> {
         runtime.block_on(classify::service(dir.path(), &models, &mut figures))?;
     }
     if wanted("mask") {
-        masking::masking(&*models.encoder, dir.path(), &mut figures)?;
+        masking::masking(&*one_thread()?, dir.path(), &mut figures)?;
     }
     if wanted("heads") {
-        heads::heads(&models.encoder, &mut figures)?;
+        heads::heads(&one_thread()?, &mut figures)?;
     }
     drop(models);
     if wanted("chunk") {
@@ -87,6 +87,12 @@ fn main() -> anyhow::Result<()> {
     }
     show(&figures);
     Ok(())
+}
+
+/// The usual encoder on one thread: time of the processor is then the pass and nothing else.
+fn one_thread() -> anyhow::Result<Arc<dyn Embed>> {
+    let folder = root().join("models/all-MiniLM-L6-v2");
+    Ok(Arc::new(Encoder::load_with_threads(&folder, Mode::Int8, NonZeroUsize::MIN)?))
 }
 
 // ---------------------------------------------------------------- figures

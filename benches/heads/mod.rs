@@ -24,7 +24,9 @@ const MESSAGES: [&str; 6] = [
 ];
 
 /// Times that each message is read in a round.
-const REPEATS: usize = 10;
+const REPEATS: usize = 16;
+/// Messages that a full batch has.
+const TOGETHER: usize = 32;
 
 pub fn heads(encoder: &Arc<dyn Embed>, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
     say("heads and masking above the encoder pass, messages of 50 tokens");
@@ -35,24 +37,36 @@ pub fn heads(encoder: &Arc<dyn Embed>, figures: &mut Vec<Figure>) -> anyhow::Res
     let masker = Masker::new(MaskerConfig::default())?;
     let detector =
         Detector::with_names(masker, NamesHead::shipped()?, Arc::clone(encoder), DEFAULT_BIAS)?;
-    let bare = || {
-        for text in MESSAGES.repeat(REPEATS) {
-            std::hint::black_box(plain.embed(&[text]));
-        }
-    };
-    let read = || {
-        for text in MESSAGES.repeat(REPEATS) {
-            std::hint::black_box(triage.read(&Input::of(text), plain));
-        }
-    };
-    let both = || {
-        for text in MESSAGES.repeat(REPEATS) {
-            let once = Once::new(plain);
-            std::hint::black_box(detector.explain_by(text, &Hints::default(), Some(&once)));
-            std::hint::black_box(triage.read(&Input::of(text), &once));
-        }
-    };
-    figures.push(alone("all heads above the encoder", "%", per_cent_above(bare, read)));
-    figures.push(alone("heads and masking above the encoder", "%", per_cent_above(bare, both)));
+    let texts = MESSAGES.repeat(REPEATS);
+    for batch in [1, TOGETHER] {
+        let bare = || {
+            for some in texts.chunks(batch) {
+                std::hint::black_box(plain.embed(some));
+            }
+        };
+        let read = || {
+            for some in texts.chunks(batch) {
+                let inputs: Vec<Input<'_>> = some.iter().map(|text| Input::of(text)).collect();
+                std::hint::black_box(triage.read_batch(&inputs, plain));
+            }
+        };
+        let both = || {
+            for some in texts.chunks(batch) {
+                let once = Once::new(plain);
+                once.read_many(some);
+                for text in some {
+                    std::hint::black_box(detector.explain_by(text, &Hints::default(), Some(&once)));
+                }
+                let inputs: Vec<Input<'_>> = some.iter().map(|text| Input::of(text)).collect();
+                std::hint::black_box(triage.read_batch(&inputs, &once));
+            }
+        };
+        let mut above = |what: &str, with: &dyn Fn()| {
+            let what = format!("{what} above the encoder, batches of {batch}");
+            figures.push(alone(what, "%", per_cent_above(bare, with)));
+        };
+        above("all heads", &read);
+        above("heads and masking", &both);
+    }
     Ok(())
 }

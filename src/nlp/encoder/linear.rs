@@ -70,6 +70,11 @@ impl Range8 {
     /// For kernels that add pairs of u8 × i8 products in saturating 16 bits: 2 · 255 · 64 = 32,640
     /// still fits. Smaller groups make up for most of the lost bit.
     pub(super) const NARROW: Range8 = Range8 { limit: 64, group: 64 };
+
+    /// The same in groups of so many inputs at most.
+    pub(super) fn in_groups(self, group: usize) -> Self {
+        Range8 { group: group.max(1), ..self }
+    }
 }
 
 impl Precision {
@@ -104,7 +109,7 @@ pub(super) enum Then {
 
 /// Buffers for one thread's affine maps.
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
+pub struct Scratch {
     /// Quantised inputs and integer sums: group by group, row by row.
     bytes: Vec<u8>,
     rows: Vec<RowScale>,

@@ -10,6 +10,7 @@
 //! whatever else is in the batch and however many threads are free; between kinds the bits differ by
 //! rounding.
 
+pub(in crate::nlp) mod affine;
 mod attention;
 mod config;
 mod graph;

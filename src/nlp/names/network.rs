@@ -6,13 +6,13 @@
 //! g_i = max(0, [h_{i−2} … h_{i+2}] W₂ + b₂), logits_i = g_i W₃ + b₃.
 //! Beyond the ends of the text h is 0.
 
-use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
-use rten_tensor::NdTensorView;
+use rten_gemm::GemmExecutor;
 
 use super::Logits;
 use super::shape::{self, Shape};
 use super::words::Word;
 use crate::nlp::encoder::Reading;
+use crate::nlp::encoder::affine::{Affine, Scratch};
 
 /// Labels: none, and beginning and continuation of three kinds.
 pub(super) const CLASSES: usize = 7;
@@ -22,6 +22,8 @@ pub(super) const REACH: usize = 2;
 pub(super) const SPAN: usize = 2 * REACH + 1;
 /// Words worked on at a time: long texts need no more memory than that.
 const BLOCK: usize = 512;
+/// Inputs of the first layer that share a scale in eight bits: few, as some channels are far larger than the rest.
+const GROUP: usize = 64;
 
 thread_local! {
     // An executor is a kernel choice, not `Send`.
@@ -84,50 +86,30 @@ impl Parameters {
 /// A network that is ready to run.
 pub(super) struct Network {
     states: usize,
-    first: Layer,
-    second: Layer,
-    third: Layer,
+    first: Affine,
+    second: Affine,
+    third: Affine,
 }
 
-struct Layer {
-    weights: PackedBMatrix<f32>,
-    bias: Vec<f32>,
-}
-
-impl Layer {
-    fn new(weights: &[f32], bias: &[f32]) -> Self {
-        let shape = [weights.len() / bias.len(), bias.len()];
-        let matrix = NdTensorView::from_data(shape, weights);
-        Self { weights: with_gemm(|g| g.prepack_b(matrix)), bias: bias.to_vec() }
-    }
-
-    /// `out` = `x` W + b for rows of `width` numbers that begin `step` apart, so that windows of
-    /// neighbouring rows need not be copied.
-    fn apply(&self, x: &[f32], width: usize, step: usize, out: &mut [f32], relu: bool) {
-        let rows = out.len() / self.bias.len();
-        let options = GemmOptions { bias: Some(BiasVector::Row(&self.bias)), ..Default::default() };
-        let Ok(a) = NdTensorView::from_slice_with_strides([rows, width], x, [step, 1]) else {
-            unreachable!("the rows lie within the data");
-        };
-        let done = with_gemm(|g| {
-            g.gemm(out, GemmInputA::Unpacked(a), GemmInputB::Packed(&self.weights), options)
-        });
-        if let Err(error) = done {
-            unreachable!("the shapes were fixed when the weights were read: {error}");
-        }
-        if relu {
-            out.iter_mut().for_each(|x| *x = x.max(0.0));
+/// A layer; with `together` inputs sharing a scale in eight bits, where the CPU is fast at them.
+fn layer(weights: &[f32], bias: &[f32], together: Option<usize>, relu: bool) -> Affine {
+    let (inputs, outputs) = (weights.len() / bias.len(), bias.len());
+    let mut rows = vec![0.0; weights.len()];
+    for (input, weights) in weights.chunks_exact(outputs).enumerate() {
+        for (output, weight) in weights.iter().enumerate() {
+            rows[output * inputs + input] = *weight;
         }
     }
+    Affine::new(&rows, bias.to_vec(), together, relu)
 }
 
 impl Network {
     pub(super) fn new(p: &Parameters) -> Self {
         Self {
             states: p.states,
-            first: Layer::new(&p.w1, &p.b1),
-            second: Layer::new(&p.w2, &p.b2),
-            third: Layer::new(&p.w3, &p.b3),
+            first: layer(&p.w1, &p.b1, Some(GROUP), true),
+            second: layer(&p.w2, &p.b2, Some(p.first), true),
+            third: layer(&p.w3, &p.b3, None, false),
         }
     }
 
@@ -139,11 +121,13 @@ impl Network {
     /// Each word's log-odds.
     pub(super) fn run(&self, words: &[Word], reading: &Reading, shapes: &[Shape]) -> Vec<Logits> {
         let mut logits = Vec::with_capacity(words.len());
-        let (width, hidden) = (self.states + shape::COUNT, self.first.bias.len());
+        let (width, hidden) = (self.states + shape::COUNT, self.first.outputs());
+        let mut scratch = Scratch::default();
         let mut states = reading.states();
         // Hidden rows of the words `done − REACH .. `, zeros before the first word.
         let mut rows = vec![0.0f32; REACH * hidden];
-        let (mut x, mut middle, mut out) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut x, mut spans) = (Vec::new(), Vec::new());
+        let (mut middle, mut out) = (Vec::new(), Vec::new());
         for start in (0..words.len()).step_by(BLOCK) {
             let end = (start + BLOCK).min(words.len());
             x.clear();
@@ -156,18 +140,22 @@ impl Network {
             }
             let at = rows.len();
             rows.resize(at + (end - start) * hidden, 0.0);
-            self.first.apply(&x, width, width, &mut rows[at..], true);
+            self.first.apply(&x, &mut rows[at..], &mut scratch);
             if end == words.len() {
                 rows.resize(rows.len() + REACH * hidden, 0.0);
             }
             let ready = (rows.len() / hidden).saturating_sub(2 * REACH);
+            spans.clear();
+            spans.reserve(ready * SPAN * hidden);
+            for i in 0..ready {
+                spans.extend_from_slice(&rows[i * hidden..(i + SPAN) * hidden]);
+            }
             middle.clear();
-            middle.resize(ready * self.second.bias.len(), 0.0);
-            self.second.apply(&rows, SPAN * hidden, hidden, &mut middle, true);
+            middle.resize(ready * self.second.outputs(), 0.0);
+            self.second.apply(&spans, &mut middle, &mut scratch);
             out.clear();
             out.resize(ready * CLASSES, 0.0);
-            let second = self.second.bias.len();
-            self.third.apply(&middle, second, second, &mut out, false);
+            self.third.apply(&middle, &mut out, &mut scratch);
             logits.extend(out.as_chunks::<CLASSES>().0);
             rows.drain(..ready * hidden);
         }
@@ -179,8 +167,8 @@ impl std::fmt::Debug for Network {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Network")
             .field("states", &self.states)
-            .field("first", &self.first.bias.len())
-            .field("second", &self.second.bias.len())
+            .field("first", &self.first.outputs())
+            .field("second", &self.second.outputs())
             .finish()
     }
 }

@@ -27,6 +27,8 @@
 //!     in each row of `out`, or of a buffer on the stack where fewer channels are left.
 //!   - `attention`: the buffers are grown to the sequence before use. Head sizes are multiples of
 //!     16 ([`supports_heads`]), so rows of a head are whole vectors.
+//!   - `dots`: there are as many rows as products, each as long as `x`; whole blocks are read of both,
+//!     and what is left is loaded under a mask.
 //!   - `rows`: whole vectors are taken as `[f32; 16]`; what is left of a row is loaded and stored
 //!     under a mask, and lanes that the mask leaves out aren't touched in memory.
 //! - **Alignment.** Weights lie in [`Line`]s so that no vector of them straddles two cache lines, but
@@ -35,6 +37,7 @@
 //!   wasn't written. Padding is zeros or left-overs of earlier rows, and meets weights of zero.
 
 mod attention;
+mod dots;
 mod matrix;
 mod rows;
 #[cfg(test)]
@@ -50,6 +53,8 @@ const ROWS: usize = 12;
 const COLUMNS: usize = 32;
 /// Numbers in a vector.
 const LANES: usize = 16;
+/// Longest rows of [`multiply_rows`]: their sums stay within 32 bits.
+const MOST_BYTES: usize = 1 << 16;
 /// Bytes that one instruction multiplies and adds for each output.
 const QUAD: usize = 4;
 
@@ -262,6 +267,13 @@ pub(super) fn attend(
         // SAFETY: the features have been seen; shapes and ranges fit, the buffers have grown to them.
         unsafe { attention::attend_head(qkv, hidden, columns, queries.clone(), out, scratch) };
     }
+}
+
+/// The product of each row of `rows`, which is `[products.len(), x.len()]`, with `x`, exact.
+pub(super) fn multiply_rows(_proof: Avx512, rows: &[i8], x: &[u8], products: &mut [i32]) {
+    assert!(rows.len() == x.len() * products.len() && x.len() <= MOST_BYTES);
+    // SAFETY: the features have been seen; there are as many rows of the length of `x` as products.
+    unsafe { dots::multiply_rows(rows, x, products) };
 }
 
 fn lines(count: usize) -> Vec<Floats> {

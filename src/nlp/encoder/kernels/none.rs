@@ -46,6 +46,10 @@ pub(super) fn normalise(cpu: Avx512, _: &mut [f32], _: &[f32], _: &[f32], _: f32
     match cpu {}
 }
 
+pub(super) fn multiply_rows(cpu: Avx512, _: &[i8], _: &[u8], _: &mut [i32]) {
+    match cpu {}
+}
+
 pub(super) fn supports_heads(_: usize) -> bool {
     false
 }

@@ -4,6 +4,7 @@
 
 use proptest::prelude::*;
 
+use super::super::affine;
 use super::super::config::Activation;
 use super::super::simd::{self, ChannelScales};
 use super::*;
@@ -258,4 +259,27 @@ fn no_rows_are_no_work() {
     attend(cpu, &[], 32, 1, 0..0, &mut behind[..0], &mut AttentionScratch::default());
     normalise(cpu, &mut behind[..0], &[1.0], &[0.0], 1e-6);
     assert_eq!(behind, [7.0; 64]);
+}
+
+proptest! {
+    #[test]
+    fn rows_of_bytes_are_multiplied(
+        (rows, width) in (0usize..10, 1usize..600),
+        seed in any::<u64>(),
+        largest in any::<bool>(),
+    ) {
+        let Some(cpu) = Avx512::detect() else { return Ok(()) };
+        let x: Vec<u8> = numbers(width, seed)
+            .iter()
+            .map(|x| if largest { 255 } else { (x * 127.0 + 128.0) as u8 })
+            .collect();
+        let bytes: Vec<i8> = numbers(rows * width, !seed)
+            .iter()
+            .map(|x| if largest { -128 } else { (x * 128.0) as i8 })
+            .collect();
+        let (mut found, mut expected) = (vec![0; rows], vec![0; rows]);
+        multiply_rows(cpu, &bytes, &x, &mut found);
+        affine::multiply_rows_plainly(&bytes, &x, &mut expected);
+        prop_assert_eq!(found, expected);
+    }
 }

@@ -11,10 +11,11 @@ use crate::domain::triage::SpamLabel;
 use crate::nlp::encoder::Embed;
 use crate::nlp::heads::features::{BUCKETS, Features};
 use crate::nlp::heads::fit::{injection_examples, spam_examples};
-use crate::nlp::heads::injection::{self, InjectionPatterns};
+use crate::nlp::heads::injection;
 use crate::nlp::heads::linalg::{Matrix, add_scaled};
 use crate::nlp::heads::linear::Linear;
 use crate::nlp::heads::logistic::{Logistic, LogisticError, LogisticOptions};
+use crate::nlp::heads::patterns::InjectionPatterns;
 use crate::nlp::heads::surface::SurfaceReader;
 use crate::nlp::heads::{Taxonomy, TriageError, spam};
 
