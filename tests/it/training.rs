@@ -94,6 +94,15 @@ fn a_head_is_trained_and_takes_the_place_of_the_built_in_one() {
     assert_eq!(all[0]["intent"]["label"], "delivery");
     assert_eq!(all[1]["intent"]["label"], "repair");
     assert!(all[0]["spam"]["label"].is_string() && all[0]["language"].is_string());
+    // What moved it are its own words.
+    let (moved, err, _) = run(&["classify", "--model", model, "--explain"], &input);
+    let evidence = moved[0]["intent"]["evidence"].as_array().unwrap_or_else(|| panic!("{err}"));
+    let text = "When will the courier bring the sofa";
+    let words: Vec<&str> = evidence
+        .iter()
+        .map(|e| &text[e["start"].as_u64().unwrap() as usize..e["end"].as_u64().unwrap() as usize])
+        .collect();
+    assert_eq!(words[0], "courier", "{words:?}");
     // Alone it says the same, and nothing else.
     let (alone, err, _) = run(&["classify", "--model", model, "--only", "intent"], &input);
     for (a, b) in alone.iter().zip(&all) {

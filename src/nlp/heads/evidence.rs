@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::features::{Features, Layout, Weights, buckets_of};
 use super::linalg::{dot, norm};
-use super::linear::{Learner, Slope};
+use super::linear::{Slope, Sloped};
 use super::places::Places;
 use super::surface::Surface;
 use super::words::Word;
@@ -41,7 +41,7 @@ impl Seen<'_> {
     #[must_use]
     pub fn evidence(
         &self,
-        learner: &Learner,
+        learner: &dyn Sloped,
         weights: &Weights,
         features: Features,
         class: usize,
@@ -68,7 +68,7 @@ impl Seen<'_> {
 #[derive(Debug)]
 pub struct Decision<'a> {
     /// The head.
-    pub learner: &'a Learner,
+    pub learner: &'a dyn Sloped,
     /// The weights of its blocks.
     pub weights: &'a Weights,
     /// What it saw.
@@ -183,7 +183,7 @@ mod tests {
     use super::super::Input;
     use super::super::features::BUCKETS;
     use super::super::linalg::Matrix;
-    use super::super::linear::Linear;
+    use super::super::linear::{Learner, Linear};
     use super::super::words::words;
     use super::*;
     use crate::nlp::encoder::{Token, TokenStates};

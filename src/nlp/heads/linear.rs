@@ -93,24 +93,40 @@ impl Learner {
             Self::Linear(linear) => linear.probabilities(features),
         }
     }
+}
 
+/// What the words of a message can be weighed by.
+pub trait Sloped: std::fmt::Debug {
     /// Mean of the dense blocks that the features are centred on.
-    #[must_use]
-    pub fn centre(&self) -> &[f32] {
+    fn centre(&self) -> &[f32];
+    /// What the score of a class grows by at these features (centred and of length one): exact for the linear
+    /// head, the gradient of the kernel's.
+    fn slope(&self, features: &Features, class: usize) -> Slope;
+}
+
+impl Sloped for Learner {
+    fn centre(&self) -> &[f32] {
         match self {
             Self::Kernel(ridge) => &ridge.centre,
             Self::Linear(linear) => &linear.centre,
         }
     }
 
-    /// What the score of a class grows by at these features (centred and of length one): exact for the linear
-    /// head, the gradient of the kernel's.
-    #[must_use]
-    pub fn slope(&self, features: &Features, class: usize) -> Slope {
+    fn slope(&self, features: &Features, class: usize) -> Slope {
         match self {
             Self::Kernel(ridge) => ridge.slope(features, class),
             Self::Linear(linear) => linear.slope(class),
         }
+    }
+}
+
+impl Sloped for Ridge {
+    fn centre(&self) -> &[f32] {
+        &self.centre
+    }
+
+    fn slope(&self, features: &Features, class: usize) -> Slope {
+        Ridge::slope(self, features, class)
     }
 }
 

@@ -9,7 +9,7 @@ use super::summary::summary;
 use super::surface::Surface;
 use super::trained::{self, Task};
 use super::urgency::{self, Context, Found, UrgencyRules};
-use super::{Fitted, Input, Triage, injection};
+use super::{Input, Triage, injection};
 use crate::domain::triage::{
     Abstention, Analysis, Cue, Deadline, Intent, Polarity, Probability, Trend,
 };
@@ -135,29 +135,39 @@ impl Triage {
                 length: text.len(),
                 places: &places,
             };
-            self.explain(&mut analysis, &seen, orders);
+            self.explain(&mut analysis, &seen, &by, orders);
         }
         analysis
     }
 
     /// Adds the words that moved each decision.
-    fn explain(&self, analysis: &mut Analysis, seen: &Seen<'_>, orders: &Orders<'_>) {
-        let Fitted { intent, sentiment, spam, injection, .. } = &*self.fitted;
-        // What moved a trained head isn't what would have moved the shipped one.
-        let shipped = |task| self.trained(task).is_none();
-        if shipped(Task::Intent) {
-            analysis.intent.evidence = intent.explain(&analysis.intent, seen);
-        }
-        if shipped(Task::Sentiment) {
-            let moods = self.surface.moods(seen.surface);
-            analysis.sentiment.evidence = sentiment.explain(&analysis.sentiment, &moods, seen);
-        }
-        if shipped(Task::Spam) {
-            analysis.spam.evidence = spam.explain(&analysis.spam, seen);
-        }
-        if shipped(Task::Injection) {
-            analysis.injection.evidence = injection.explain(orders, seen);
-        }
+    fn explain(
+        &self,
+        analysis: &mut Analysis,
+        seen: &Seen<'_>,
+        by: &trained::Seen<'_>,
+        orders: &Orders<'_>,
+    ) {
+        let Analysis { intent, sentiment, spam, injection, .. } = analysis;
+        let shipped = &*self.fitted;
+        intent.evidence = match self.trained(Task::Intent) {
+            Some(head) => head.explain(intent.label.as_str(), by, seen, &[]),
+            None => shipped.intent.explain(intent, seen),
+        };
+        let moods = self.surface.moods(seen.surface);
+        sentiment.evidence = match self.trained(Task::Sentiment) {
+            Some(head) => head.explain(sentiment.label.as_str(), by, seen, &moods),
+            None => shipped.sentiment.explain(sentiment, &moods, seen),
+        };
+        spam.evidence = match self.trained(Task::Spam) {
+            Some(head) => head.explain(spam.label.as_str(), by, seen, &[]),
+            None => shipped.spam.explain(spam, seen),
+        };
+        injection.evidence = match self.trained(Task::Injection) {
+            Some(_) if !injection.flagged => Vec::new(),
+            Some(head) => head.explain(super::injection::LABELS[1], by, seen, &[]),
+            None => shipped.injection.explain(orders, seen),
+        };
     }
 
     /// Encodes a message and analyses it. `None` when the encoder gives nothing.

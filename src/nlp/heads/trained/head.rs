@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::calibrate::{Bend, argmax};
+use super::super::evidence;
 use super::super::features::{Features, Weights};
 use super::super::hierarchy;
 use super::super::injection::Part;
@@ -13,8 +14,8 @@ use super::super::taxonomy::Taxonomy;
 use super::report::Metrics;
 use super::task::Task;
 use crate::domain::triage::{
-    Abstention, Cue, Injection, Intent, IntentLabel, Polarity, Probability, Scored, Sentiment,
-    SentimentLabel, Spam, SpamLabel, Urgency, UrgencyLevel,
+    Abstention, Cue, Evidence, Injection, Intent, IntentLabel, Polarity, Probability, Scored,
+    Sentiment, SentimentLabel, Spam, SpamLabel, Urgency, UrgencyLevel,
 };
 use crate::nlp::encoder::Encoding;
 
@@ -107,6 +108,23 @@ impl Head {
     #[must_use]
     pub fn about(&self) -> &About {
         &self.about
+    }
+
+    /// The words that moved the decision for a label, strongest first; `cues` says how much each word has to do
+    /// with the head's own numbers.
+    pub(in super::super) fn explain(
+        &self,
+        label: &str,
+        by: &Seen<'_>,
+        seen: &evidence::Seen<'_>,
+        cues: &[f32],
+    ) -> Vec<Evidence> {
+        let Some(class) = self.about.labels.iter().position(|known| known == label) else {
+            return Vec::new();
+        };
+        let weights = &self.about.weights;
+        let features = features(self.about.task, weights, by);
+        seen.evidence(&self.ridge, weights, features, class, cues)
     }
 
     /// Calibrated probabilities, one a label.
