@@ -342,8 +342,8 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<
     })
 }
 
-/// Field names are ours; values are not repeated.
-fn data_error(e: &serde_json::Error) -> String {
+/// What is wrong with a value's form. Field names are ours; values are not repeated.
+pub(crate) fn data_error(e: &serde_json::Error) -> String {
     let text = e.to_string();
     let safe = ["missing field", "unknown field", "duplicate field"];
     if safe.iter().any(|s| text.starts_with(s)) && !text.starts_with("unknown field") {

@@ -7,6 +7,7 @@
 mod canary;
 mod doors;
 mod grep;
+mod platforms;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use countersign::store::{Db, Engine as Kind, job};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use tokio::process::{Child, Command};
-use wiremock::matchers::method;
+use wiremock::matchers::{any, method};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use crate::harness::{
@@ -166,7 +167,7 @@ async fn start(sets: &[String], log: &Path, http: &reqwest::Client, port: u16) -
 }
 
 /// A tenant whose channel posts replies to `sink`, in a database that nobody has open afterwards.
-async fn prepare(url: &str, sink: &str) -> TestTenant {
+async fn prepare(url: &str, sink: &str, chatwoot: &str) -> TestTenant {
     let store = app::open_store(&config(url, &[])).await.unwrap();
     let home = make_tenant(&store, app::HOME).await;
     let s = Settings {
@@ -191,6 +192,7 @@ async fn prepare(url: &str, sink: &str) -> TestTenant {
     )
     .await
     .unwrap();
+    platforms::connect(&store, &mut tx, t, chatwoot).await;
     tx.commit().await.unwrap();
     store.db.close().await;
     home
@@ -327,7 +329,9 @@ async fn gate(engine: Engine) {
     let (model, sink) = (MockServer::start().await, MockServer::start().await);
     Mock::given(method("POST")).respond_with(Parrot).mount(&model).await;
     Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&sink).await;
-    let tenant = prepare(&database.url, &sink.uri()).await;
+    let chatwoot = MockServer::start().await;
+    Mock::given(any()).respond_with(platforms::Conversations).mount(&chatwoot).await;
+    let tenant = prepare(&database.url, &sink.uri(), &chatwoot.uri()).await;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let sets = sets(&database.url, &model.uri(), port);
     let outside = tempfile::tempdir().unwrap();
@@ -377,6 +381,7 @@ async fn gate(engine: Engine) {
     doors::api(&mut g).await;
     doors::mail(&mut g).await;
     doors::hook(&mut g).await;
+    platforms::chatwoot(&mut g).await;
     doors::edits(&mut g).await;
     doors::refused(&mut g).await;
     doors::classify(&mut g).await;
@@ -385,6 +390,7 @@ async fn gate(engine: Engine) {
     quiet(&watch).await;
     doors::page(&mut g).await;
     doors::look(&mut g).await;
+    platforms::mcp(&mut g).await;
 
     let streamed = stream(&g).await;
     quiet(&watch).await;
@@ -440,6 +446,9 @@ async fn gate(engine: Engine) {
     places.push(("log".to_owned(), said));
     let (mut hits, right) = replies(&sink, &g.canaries, &grep).await;
     assert!(right > 0, "no reply gave a value back: the send was not tested");
+    let (wrong, notes, right) = platforms::told(&chatwoot, &g.canaries, &grep).await;
+    assert!(notes > 2 && right > 0, "Chatwoot got {notes} notes and {right} values");
+    hits.extend(wrong);
     for (place, bytes) in &places {
         hits.extend(grep.find(place, bytes));
     }

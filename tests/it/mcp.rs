@@ -132,9 +132,9 @@ async fn an_assistant_reads_the_queue_and_can_t_approve() {
 
     for (tool, arguments, word) in [
         ("mask", json!({}), "text"),
-        ("mask", json!({"text": 5}), "expected a string"),
+        ("mask", json!({"text": 5}), "wrong type"),
         ("mask", json!({"text": "  "}), "empty"),
-        ("mask", json!({"text": "x", "txt": "y"}), "txt"),
+        ("mask", json!({"text": "x", "txt": "y"}), "expected `text`"),
         ("classify", json!({"text": "x".repeat(200_001)}), "longer"),
         ("search_knowledge", json!({"query": ""}), "empty"),
         ("list_reviews", json!({"state": "nonsense"}), "bad_state"),

@@ -56,7 +56,12 @@ impl Local {
             let found = l.triage.read(&input, &*l.encoder);
             let found =
                 found.ok_or_else(|| ToolError::Argument("the text can't be encoded".to_owned()))?;
-            serde_json::to_value(&found).map_err(|e| ToolError::Unreached(e.to_string()))
+            let mut found =
+                serde_json::to_value(&found).map_err(|e| ToolError::Unreached(e.to_string()))?;
+            if let Some(fields) = found.as_object_mut() {
+                fields.retain(|name, _| super::OUTPUTS.contains(&name.as_str()));
+            }
+            Ok(found)
         })
     }
 

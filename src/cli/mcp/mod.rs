@@ -24,9 +24,12 @@ use serde_json::{Value, json};
 use self::local::Local;
 use self::remote::Remote;
 use crate::config::Config;
+use crate::http::data_error;
 
 /// Most characters of a tool's result; an assistant's context is not the place for more.
 const MOST: usize = 40_000;
+/// What is said of a classified text: all that is no part of it.
+const OUTPUTS: [&str; 6] = ["intent", "sentiment", "urgency", "language", "spam", "injection"];
 /// Longest text that is classified or masked, in bytes.
 const LONGEST: usize = 200_000;
 
@@ -81,6 +84,27 @@ pub struct ListReviews {
 pub struct GetReview {
     /// The review's id.
     id: String,
+}
+
+/// Arguments of a tool. What is wrong with them is the tool's own answer, which repeats none of their values; the
+/// protocol's library would quote them.
+struct Asked<T>(Result<T, ToolError>);
+
+impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for Asked<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let read = serde_json::from_value(Value::deserialize(from)?);
+        Ok(Self(read.map_err(|e| ToolError::Argument(format!("arguments: {}", data_error(&e))))))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Asked<T> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        T::json_schema(generator)
+    }
 }
 
 /// Why a tool could not do its work, for whoever reads the assistant's transcript.
@@ -173,8 +197,9 @@ impl Countersign {
                        injection, each with confidence. Nothing is stored.",
         annotations(title = "Classify a message", read_only_hint = true, open_world_hint = false)
     )]
-    async fn classify(&self, Parameters(a): Parameters<Classify>) -> CallToolResult {
+    async fn classify(&self, Parameters(asked): Parameters<Asked<Classify>>) -> CallToolResult {
         let work = async {
+            let a = asked.0?;
             whole(&a.text)?;
             match &*self.backend {
                 Backend::Remote(r) => r.classify(&a.text, a.subject.as_deref()).await,
@@ -191,8 +216,9 @@ impl Countersign {
                        Nothing is stored and the values are not returned.",
         annotations(title = "Mask personal data", read_only_hint = true, open_world_hint = false)
     )]
-    async fn mask(&self, Parameters(a): Parameters<Mask>) -> CallToolResult {
+    async fn mask(&self, Parameters(asked): Parameters<Asked<Mask>>) -> CallToolResult {
         let work = async {
+            let a = asked.0?;
             whole(&a.text)?;
             match &*self.backend {
                 Backend::Remote(r) => r.mask(&a.text, a.language.as_deref()).await,
@@ -213,8 +239,12 @@ impl Countersign {
             open_world_hint = false
         )
     )]
-    async fn search_knowledge(&self, Parameters(a): Parameters<SearchKnowledge>) -> CallToolResult {
+    async fn search_knowledge(
+        &self,
+        Parameters(asked): Parameters<Asked<SearchKnowledge>>,
+    ) -> CallToolResult {
         let work = async {
+            let a = asked.0?;
             let limit = a.limit.unwrap_or(5).clamp(1, 20).to_string();
             if a.query.trim().is_empty() {
                 return Err(ToolError::Argument("`query` is empty".to_owned()));
@@ -232,12 +262,18 @@ impl Countersign {
                        people on the page, never here.",
         annotations(title = "List reviews", read_only_hint = true, open_world_hint = false)
     )]
-    async fn list_reviews(&self, Parameters(a): Parameters<ListReviews>) -> CallToolResult {
-        let limit = a.limit.unwrap_or(20).clamp(1, 50).to_string();
-        let mut query = vec![("limit", limit.as_str())];
-        query.extend(a.state.as_deref().map(|s| ("state", s)));
-        query.extend(a.cursor.as_deref().map(|c| ("cursor", c)));
-        let work = async { self.remote()?.get("/v1/reviews", &query).await };
+    async fn list_reviews(
+        &self,
+        Parameters(asked): Parameters<Asked<ListReviews>>,
+    ) -> CallToolResult {
+        let work = async {
+            let a = asked.0?;
+            let limit = a.limit.unwrap_or(20).clamp(1, 50).to_string();
+            let mut query = vec![("limit", limit.as_str())];
+            query.extend(a.state.as_deref().map(|s| ("state", s)));
+            query.extend(a.cursor.as_deref().map(|c| ("cursor", c)));
+            self.remote()?.get("/v1/reviews", &query).await
+        };
         told(work.await)
     }
 
@@ -248,8 +284,9 @@ impl Countersign {
                        conversation it answers. Read only.",
         annotations(title = "Show a review", read_only_hint = true, open_world_hint = false)
     )]
-    async fn get_review(&self, Parameters(a): Parameters<GetReview>) -> CallToolResult {
+    async fn get_review(&self, Parameters(asked): Parameters<Asked<GetReview>>) -> CallToolResult {
         let work = async {
+            let a = asked.0?;
             let id: crate::domain::ids::ReviewId =
                 a.id.parse()
                     .map_err(|_| ToolError::Argument("`id` is not a review's id".into()))?;

@@ -88,7 +88,7 @@ impl Remote {
         text: &str,
         subject: Option<&str>,
     ) -> Result<Value, ToolError> {
-        let mut body = json!({"text": text});
+        let mut body = json!({"text": text, "outputs": super::OUTPUTS});
         if let Some(subject) = subject {
             body["subject"] = json!(subject);
         }

@@ -41,7 +41,7 @@ impl Letter {
 
 impl Gate {
     /// A new value; kept for the search.
-    fn value(&mut self, kind: &Kind, door: &'static str, customer: &str) -> String {
+    pub(super) fn value(&mut self, kind: &Kind, door: &'static str, customer: &str) -> String {
         let c = Canary::new(kind, &mut self.seed, door, customer);
         let value = c.value().to_owned();
         self.canaries.push(c);
@@ -49,14 +49,19 @@ impl Gate {
     }
 
     /// A sentence with a new value.
-    fn sentence(&mut self, kind: &Kind, door: &'static str, customer: &str) -> String {
+    pub(super) fn sentence(&mut self, kind: &Kind, door: &'static str, customer: &str) -> String {
         let c = Canary::new(kind, &mut self.seed, door, customer);
         let said = c.said(kind);
         self.canaries.push(c);
         said
     }
 
-    fn sentences(&mut self, kinds: &[Kind], door: &'static str, customer: &str) -> Vec<String> {
+    pub(super) fn sentences(
+        &mut self,
+        kinds: &[Kind],
+        door: &'static str,
+        customer: &str,
+    ) -> Vec<String> {
         kinds.iter().map(|k| self.sentence(k, door, customer)).collect()
     }
 
@@ -84,7 +89,7 @@ impl Gate {
     }
 
     /// Remembers whose message an answer names.
-    fn taken(&mut self, answer: &(u16, Value), customer: &str) -> String {
+    pub(super) fn taken(&mut self, answer: &(u16, Value), customer: &str) -> String {
         assert!(matches!(answer.0, 200 | 202), "{answer:?}");
         let id = answer.1["id"].as_str().unwrap().to_owned();
         self.customers.insert(id.clone(), customer.to_owned());
