@@ -42,6 +42,7 @@ const FEW: usize = 6;
 /// F1, and 1–2 % of support messages have such a sentence.
 const SUSPECT: f32 = 0.1;
 const MOST_SUSPECTS: usize = 2;
+
 /// The sentences of a message that are worth a look of their own, in order: pieces between line ends and full
 /// stops with four words or more, the first and the last ones when there are too many. None when the message
 /// is a single sentence.
