@@ -70,6 +70,7 @@ section! {
         body_limit_mib: usize,
         header_timeout_s: u64,
         body_timeout_s: u64,
+        request_timeout_s: u64,
         max_in_flight: usize,
         max_connections: usize,
         body_budget_mib: usize,
@@ -355,6 +356,17 @@ impl Config {
                 ),
             ));
         }
+        let s = &self.server;
+        if s.body_timeout_s >= s.request_timeout_s {
+            return Err(Contradiction(
+                "server.request_timeout_s",
+                "server.body_timeout_s",
+                format!(
+                    "a request's {} s must outlast the {} s that its body may take",
+                    s.request_timeout_s, s.body_timeout_s
+                ),
+            ));
+        }
         if self.draft.drafter == Drafter::Openai && self.draft.timeout_s >= w.lease_s {
             return Err(Contradiction(
                 "draft.timeout_s",
@@ -558,6 +570,10 @@ mod tests {
             (
                 vec!["draft.drafter=openai", "draft.timeout_s=40"],
                 ["draft.timeout_s", "worker.lease_s"],
+            ),
+            (
+                vec!["server.request_timeout_s=30"],
+                ["server.request_timeout_s", "server.body_timeout_s"],
             ),
             (vec!["send.timeout_s=30"], ["send.timeout_s", "worker.lease_s"]),
             (

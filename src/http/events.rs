@@ -170,6 +170,7 @@ pub async fn stream(
         store: app.store.clone(),
         news: app.streams.news.clone(),
         beat: Instant::now() + app.streams.heartbeat,
+        check: Instant::now() + app.streams.heartbeat,
         caller,
         kinds,
         at,
@@ -198,6 +199,8 @@ struct Feed {
     at: i64,
     /// When the next heartbeat is due.
     beat: Instant,
+    /// When the key is to be asked about next: events must not put that off as they do the heartbeat.
+    check: Instant,
     place: Place,
     greeted: bool,
 }
@@ -215,6 +218,12 @@ impl Feed {
             if streams.stopping.is_cancelled() {
                 return None;
             }
+            if Instant::now() >= self.check {
+                self.check = Instant::now() + streams.heartbeat;
+                if !self.stands().await {
+                    return None;
+                }
+            }
             self.news.borrow_and_update();
             match self.read().await {
                 Ok(events) if !events.is_empty() => {
@@ -226,7 +235,7 @@ impl Feed {
             }
             if Instant::now() >= self.beat {
                 self.beat = Instant::now() + streams.heartbeat;
-                return self.stands().await.then(|| self.heartbeat());
+                return Some(self.heartbeat());
             }
             let wait = LOOK.min(self.beat.saturating_duration_since(Instant::now()));
             tokio::select! {

@@ -1,19 +1,26 @@
 //! `Idempotency-Key` on writes: the first answer is stored and given again; another request under
 //! the same key is a 409. An answer of 5xx is not kept, so that the client may try again.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use super::auth::Caller;
 use super::problem::Problem;
 use super::{App, server};
 use crate::domain::approval::Digest;
+use crate::domain::ids::TenantId;
 use crate::store::idempotency::{self, Known};
 
 const MAX_KEY: usize = 255;
+/// So long after the request's time a claim without an answer is given up.
+const AFTER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The layer over `/v1`.
 pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -63,7 +70,8 @@ async fn guarded(
     .join(&0u8);
     let hash = Digest::of(&what);
     let tenant = caller.tenant().clone();
-    match idempotency::claim(&app.store, &tenant, &key, hash.as_str()).await? {
+    let stale = Duration::from_secs(app.config.server.request_timeout_s) + AFTER_TIMEOUT;
+    match idempotency::claim(&app.store, &tenant, &key, hash.as_str(), stale).await? {
         Known::Fresh => {}
         Known::Running => {
             return Err(Problem::new(
@@ -82,13 +90,31 @@ async fn guarded(
         }
         Known::Done(status, body) => return Ok(replay(status, body)),
     }
-    let answer = next.run(Request::from_parts(parts, Body::from(bytes))).await;
+    // Goes on when the client leaves or the request's time is over, so that the key is never left without an answer.
+    let (tell, told) = oneshot::channel();
+    let (request, work) = (Request::from_parts(parts, Body::from(bytes)), app.clone());
+    let work = async move {
+        let _ = tell.send(answered(&work, &tenant, &key, request, next).await);
+    };
+    app.intake.spawn(work.in_current_span());
+    told.await.unwrap_or_else(|_| Err(Problem::internal()))
+}
+
+/// Runs the request and stores its answer under the key.
+async fn answered(
+    app: &App,
+    tenant: &TenantId,
+    key: &str,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let answer = next.run(request).await;
     let (head, body) = answer.into_parts();
     let bytes = server::collect(body).await.unwrap_or_default();
     let keep = !head.status.is_server_error() && head.status != StatusCode::TOO_MANY_REQUESTS;
     let text = String::from_utf8_lossy(&bytes);
     let stored = keep.then_some((head.status.as_u16(), &*text));
-    idempotency::settle(&app.store, &tenant, &key, stored).await?;
+    idempotency::settle(&app.store, tenant, key, stored).await?;
     Ok(Response::from_parts(head, Body::from(bytes)))
 }
 

@@ -204,12 +204,7 @@ pub fn router(app: App) -> Router {
         .layer(traced)
         .layer(middleware::from_fn(security_headers))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "something went wrong on our side",
-            )
-            .into_response()
+            Problem::internal().into_response()
         }))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
@@ -259,7 +254,7 @@ async fn own_request_id(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Bounds requests at once, and the bytes and the time that their bodies may take.
+/// Bounds requests at once, the bytes and the time that their bodies may take, and the time that all may take.
 async fn bounded(
     axum::extract::State(app): axum::extract::State<App>,
     request: Request,
@@ -274,7 +269,18 @@ async fn bounded(
         true => request,
         false => request.map(|b| place.meter(b, &app.limits)),
     };
-    let answer = next.run(request).await;
+    let patience = Duration::from_secs(app.config.server.request_timeout_s);
+    let Ok(answer) = tokio::time::timeout(patience, next.run(request)).await else {
+        tracing::warn!("answered 503: no answer within server.request_timeout_s");
+        return Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "timed_out",
+            "no answer within server.request_timeout_s; what was asked may have been done: look, or ask again with the \
+             Idempotency-Key that was given",
+        )
+        .retry_after(5)
+        .into_response();
+    };
     // A handler sees only that the body broke off; why is known here.
     match place.broke() {
         Some(why) => Problem::from(why).into_response(),
@@ -349,8 +355,9 @@ pub(crate) fn data_error(e: &serde_json::Error) -> String {
     if safe.iter().any(|s| text.starts_with(s)) && !text.starts_with("unknown field") {
         text.split(" at line").next().unwrap_or_default().to_owned()
     } else if text.starts_with("unknown field") {
-        let known = text.split("expected").nth(1).unwrap_or_default();
-        format!("unknown field; expected{}", known.split(" at line").next().unwrap_or_default())
+        // From the last one on: the unknown name may hold the word itself.
+        let known = text.rsplit_once("`, expected ").map_or("", |(_, known)| known);
+        format!("unknown field; expected {}", known.split(" at line").next().unwrap_or_default())
     } else {
         "a value has the wrong type".to_owned()
     }

@@ -33,6 +33,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
     }
 
+    /// 500: what went wrong is for the log.
+    pub fn internal() -> Self {
+        let why = "something went wrong on our side";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why)
+    }
+
     /// 400.
     pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
@@ -165,8 +171,7 @@ impl From<SearchError> for Problem {
             SearchError::Store(e) => e.into(),
             SearchError::Index(e) => {
                 tracing::error!(error = %e, "answered 500");
-                let why = "something went wrong on our side";
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why)
+                Self::internal()
             }
         }
     }

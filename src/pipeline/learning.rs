@@ -13,9 +13,9 @@ use crate::domain::ids::{ModelId, TenantId};
 use crate::domain::masking::MaskedText;
 use crate::domain::vectors::comparable;
 use crate::nlp::encoder::Embed;
-use crate::nlp::heads::Triage;
 use crate::nlp::heads::learn::{Comparison, Correction, LearnError, Learnt, Pair, learn};
 use crate::nlp::heads::trained::{FileError, Head, Metrics, Progress, Task};
+use crate::nlp::heads::{HeadError, Triage};
 use crate::store::model::{self, Model, ModelState, Step, Weights};
 use crate::store::{self, Store, audit, example};
 
@@ -52,6 +52,9 @@ pub enum LearningError {
         /// The one in use.
         found: String,
     },
+    /// It goes with other word lists than the program's.
+    #[error(transparent)]
+    Head(#[from] HeadError),
     /// Nothing to go back from.
     #[error("no model of this task is promoted: the built-in head runs")]
     Nothing,
@@ -200,6 +203,8 @@ pub async fn promote(
         let (wanted, found) = (m.encoder, encoder.to_owned());
         return Err(LearningError::Encoder { name: m.name, wanted, found });
     }
+    let weights = model::weights(store, &mut tx, tenant, id).await?;
+    Head::from_bytes(&weights.head, &m.name)?.check(encoder)?;
     let running = model::running(&mut tx, tenant, &m.task).await?;
     let against = against(&m, running.as_ref())?;
     if !against.is_empty() && reason.is_none() {

@@ -1,5 +1,7 @@
 //! Stored responses of writes that carried an `Idempotency-Key`.
 
+use std::time::Duration;
+
 use sqlx::AnyConnection;
 
 use super::{Result, Store, q};
@@ -18,10 +20,7 @@ pub enum Known {
     Differs,
 }
 
-/// A claim that was never answered is given up after this long: its process died.
-const STALE: i64 = 60_000_000;
-
-/// Claims a key for a request.
+/// Claims a key for a request. A claim that was not answered within `stale` is given up: its process died.
 ///
 /// # Errors
 /// Database errors.
@@ -30,6 +29,7 @@ pub async fn claim(
     tenant: &TenantId,
     key: &str,
     request_hash: &str,
+    stale: Duration,
 ) -> Result<Known> {
     let mut tx = store.db.begin().await?;
     let now = store.host.now();
@@ -38,7 +38,7 @@ pub async fn claim(
          and ((status = 0 and created_at < $3) or created_at < $4)")
     .bind(tenant.as_str().to_owned())
     .bind(key.clone())
-    .bind(now.0 - STALE)
+    .bind(now.0 - i64::try_from(stale.as_micros()).unwrap_or(i64::MAX))
     .bind(now.0 - 86_400_000_000)
     .execute(&mut *tx)
     .await?;

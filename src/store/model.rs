@@ -83,7 +83,11 @@ pub struct Weights {
 const HEAD: &str = "model.head";
 const TWIN: &str = "model.twin";
 
-/// Stores a proposal. An earlier one of the task that still waits is rejected by it.
+/// How many rejected proposals of a task are kept.
+pub const KEPT_REJECTED: i64 = 5;
+
+/// Stores a proposal. An earlier one of the task that still waits is rejected by it, and the oldest rejected ones
+/// are deleted.
 ///
 /// # Errors
 /// Database and key errors.
@@ -103,6 +107,15 @@ pub async fn propose(
     .bind(tenant.as_str().to_owned())
     .bind(m.task.clone())
     .bind(m.created_at.0)
+    .execute(&mut *c)
+    .await?;
+    // Weights are large, and nobody goes back to what never ran.
+    q("delete from model where tenant_id = $1 and task = $2 and state = 'rejected' and id not in (
+         select id from model where tenant_id = $1 and task = $2 and state = 'rejected'
+         order by created_at desc, id desc limit $3)")
+    .bind(tenant.as_str().to_owned())
+    .bind(m.task.clone())
+    .bind(KEPT_REJECTED)
     .execute(&mut *c)
     .await?;
     q("insert into model (tenant_id, id, task, state, parent_id, name, encoder, data_hash, metrics,

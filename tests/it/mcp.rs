@@ -145,6 +145,11 @@ async fn an_assistant_reads_the_queue_and_can_t_approve() {
         let why = c.bad(tool, arguments.clone()).await;
         assert!(why.contains(word) || tool == "approve", "{tool} {arguments}: {why}");
     }
+    // A name may be made to look like the rest of the sentence.
+    for name in ["expected jane@example.com", "x`, expected jane@example.com"] {
+        let why = c.bad("mask", json!({"text": "x", name: 1})).await;
+        assert!(why.contains("`text`") && !why.contains("jane"), "{why}");
+    }
     let still = app.review_in(&id, &["pending"]).await;
     assert_eq!(still["revision"], 1, "reading changed nothing");
     let unknown = c.ask("nonsense/method", json!({})).await;
@@ -172,6 +177,9 @@ async fn without_a_service_texts_are_read_in_the_process() {
     let read = c.good("classify", json!({"text": text, "subject": "Refund"})).await;
     assert_eq!(read["language"], "en", "{read}");
     assert!(read["intent"]["confidence"].is_number(), "{read}");
+    let mut said: Vec<&String> = read.as_object().unwrap().keys().collect();
+    said.sort();
+    assert_eq!(said, ["injection", "intent", "language", "sentiment", "spam", "urgency"]);
     let why = c.bad("list_reviews", json!({})).await;
     assert!(why.contains("COUNTERSIGN_URL"), "{why}");
     c.end().await;

@@ -91,6 +91,7 @@ struct Payload {
     #[serde(default)]
     private: bool,
     created_at: Option<Value>,
+    additional_attributes: Option<Value>,
     content_attributes: Option<Value>,
     sender: Option<Person>,
     conversation: Option<Conversation>,
@@ -165,10 +166,17 @@ fn meaning(p: Payload, ours: i64, us: &str) -> Heard {
     if p.private {
         return Heard::Nothing("a private note");
     }
+    let of_campaign = p.additional_attributes.as_ref().is_some_and(|a| !a["campaign_id"].is_null());
     let direction = match p.message_type.as_ref().map(|t| (t.as_str(), t.as_i64())) {
         Some((Some("incoming"), _) | (_, Some(0))) => Direction::In,
         Some((Some("outgoing"), _) | (_, Some(1))) if attribute(MARK).is_some() => {
             return Heard::Nothing("our own");
+        }
+        // Of a rule or a campaign: nobody has answered.
+        Some((Some("outgoing"), _) | (_, Some(1)))
+            if attribute("automation_rule_id").is_some() || of_campaign =>
+        {
+            return Heard::Nothing("an automatic message");
         }
         Some((Some("outgoing"), _) | (_, Some(1))) => Direction::Out,
         _ => return Heard::Nothing("neither incoming nor outgoing"),
@@ -314,6 +322,15 @@ mod tests {
             (
                 json!({"message_type": "outgoing", "content_attributes": {"countersign": "x"}}),
                 "our own",
+            ),
+            (
+                json!({"message_type": "outgoing", "sender": null,
+                    "content_attributes": {"automation_rule_id": 3}}),
+                "an automatic message",
+            ),
+            (
+                json!({"message_type": 1, "additional_attributes": {"campaign_id": 3}}),
+                "an automatic message",
             ),
             (json!({"id": null}), "no message"),
         ] {

@@ -60,6 +60,7 @@ const SHARED: [Shared; 6] = [
             ("overloaded", "too many requests at once, or too many bytes of them"),
             ("database_unavailable", "the database can't be reached; nothing was stored"),
             ("stopping", "the service is stopping"),
+            ("timed_out", "no answer in time; what was asked may have been done"),
         ],
     ),
     ("507", "StorageFull", &[("storage_full", "the disk is full; nothing was stored")]),

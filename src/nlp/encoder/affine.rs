@@ -42,11 +42,14 @@ impl Affine {
     }
 }
 
+/// Longest rows of [`multiply_rows`]: their sums stay within 32 bits.
+pub(super) const LONGEST_ROW: usize = 1 << 16;
+
 /// The product of each row of `rows`, which is `[products.len(), x.len()]`, with `x`. Exact; `x` has at most 65,536
 /// numbers.
 ///
 /// # Panics
-/// When the lengths don't fit each other.
+/// When the lengths don't fit each other, or `x` is longer.
 pub fn multiply_rows(rows: &[i8], x: &[u8], products: &mut [i32]) {
     match Avx512::detect() {
         Some(cpu) => kernels::multiply_rows(cpu, rows, x, products),
@@ -56,7 +59,8 @@ pub fn multiply_rows(rows: &[i8], x: &[u8], products: &mut [i32]) {
 
 /// The same on any CPU.
 pub(super) fn multiply_rows_plainly(rows: &[i8], x: &[u8], products: &mut [i32]) {
-    assert_eq!(rows.len(), x.len() * products.len());
+    assert!(x.len() <= LONGEST_ROW && rows.len() == x.len() * products.len());
+    products.fill(0);
     for (row, product) in rows.chunks_exact(x.len().max(1)).zip(products) {
         *product = row.iter().zip(x).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
     }

@@ -1,5 +1,7 @@
 //! Fitting the heads on the examples that come with the program and on the taxonomy's.
 
+use std::collections::HashMap;
+
 use sha2::{Digest, Sha256};
 
 use super::examples::Examples;
@@ -17,12 +19,13 @@ use crate::nlp::encoder::{Embed, Encoding};
 
 pub(super) const SENTIMENT_EXAMPLES: &str = include_str!("data/sentiment.toml");
 pub(super) const SPAM_EXAMPLES: &str = include_str!("data/spam.toml");
+pub(super) const EVERYDAY_EXAMPLES: &str = include_str!("data/everyday.toml");
 pub(super) const INJECTION_EXAMPLES: &str = include_str!("data/injection.toml");
 /// Changes whenever the features or the learner change, so that old caches are refused.
 const REVISION: &str = "2";
 
 /// The intent whose examples are about anything else.
-const OFF_TOPIC: &str = "other";
+pub(super) const OFF_TOPIC: &str = "other";
 /// One in so many of the taxonomy's examples serves the injection head as a benign one.
 const UTTERANCE_STEP: usize = 4;
 
@@ -102,6 +105,11 @@ pub(super) fn injection_examples() -> Result<Examples, TriageError> {
     own("injection", INJECTION_EXAMPLES, &injection::LABELS)
 }
 
+/// Messages with nothing hostile in them, for injection heads that are trained on somebody's data.
+pub(super) fn everyday_examples() -> Result<Examples, TriageError> {
+    own("injection", EVERYDAY_EXAMPLES, &injection::LABELS[..1])
+}
+
 /// The example file of the sentiment head.
 pub(super) fn sentiment_examples() -> Result<Examples, TriageError> {
     own("sentiment", SENTIMENT_EXAMPLES, &labels(SentimentLabel::ALL, SentimentLabel::as_str))
@@ -142,13 +150,15 @@ pub(super) fn fit(
         Some(shipped) => shipped.spam,
         None => own_spam(reader, embed)?,
     };
-    let (injection, injection_right) = own_injection(taxonomy, utterances, reader, embed)?;
+    let (injection, unseen_orders, orders) = own_injection(taxonomy, utterances, reader, embed)?;
+    let right = unseen_orders.iter().zip(&orders.targets);
+    let right = right.filter(|(p, target)| usize::from(**p > 0.5) == **target).count();
 
     let report = FittedReport {
         intent: unseen,
         sentiment: sentiment_right,
         spam: spam_right,
-        injection: injection_right,
+        injection: right as f32 / orders.targets.len() as f32,
     };
     Ok(Fitted { intent, sentiment, spam, injection, report })
 }
@@ -160,25 +170,28 @@ fn own_spam(reader: &SurfaceReader, embed: &dyn Embed) -> Result<(SpamHead, f32)
     SpamHead::fit(&examples, &surfaces, &encodings).map_err(failed("spam"))
 }
 
-/// The injection head by itself, for a service with this taxonomy.
+/// The injection head by itself, for a service with this taxonomy; and for each of the program's own examples the
+/// probability of an attack by a fit without it.
 pub(super) fn injection_head(
     taxonomy: &Taxonomy,
     reader: &SurfaceReader,
     embed: &dyn Embed,
-) -> Result<InjectionHead, TriageError> {
+) -> Result<(InjectionHead, HashMap<String, f32>), TriageError> {
     let utterances: Vec<&str> =
         taxonomy.intents().iter().flat_map(|i| &i.examples).map(String::as_str).collect();
     let utterances = seen(&utterances, reader, embed);
-    Ok(own_injection(taxonomy, utterances, reader, embed)?.0)
+    let (head, unseen, examples) = own_injection(taxonomy, utterances, reader, embed)?;
+    Ok((head, examples.texts.into_iter().zip(unseen).collect()))
 }
 
-/// The injection head on the program's own examples, and how often it is right.
+/// The injection head on the program's own examples, these, and for each the probability of an attack by a fit without
+/// it.
 fn own_injection(
     taxonomy: &Taxonomy,
     utterances: Seen,
     reader: &SurfaceReader,
     embed: &dyn Embed,
-) -> Result<(InjectionHead, f32), TriageError> {
+) -> Result<(InjectionHead, Vec<f32>, Examples), TriageError> {
     let mut examples = injection_examples()?;
     let (mut surfaces, mut encodings) = seen(&texts(&examples), reader, embed);
     // What customers of this very service say is benign too; small talk is left out, for it asks for poems.
@@ -192,5 +205,7 @@ fn own_injection(
         encodings.push(encoding);
         examples.targets.push(0);
     }
-    InjectionHead::fit(&examples, &surfaces, &encodings).map_err(failed("injection"))
+    let fitted = InjectionHead::fit(&examples, &surfaces, &encodings);
+    let (head, unseen) = fitted.map_err(failed("injection"))?;
+    Ok((head, unseen, examples))
 }

@@ -177,7 +177,7 @@ impl<'a> Orders<'a> {
     }
 
     /// The likeliest sentence and its probability.
-    fn likeliest(&self) -> Option<(&Part<'a>, f32)> {
+    pub(super) fn likeliest(&self) -> Option<(&Part<'a>, f32)> {
         let each = self.parts.iter().zip(self.each.iter().copied());
         each.max_by(|a, b| a.1.total_cmp(&b.1))
     }
@@ -192,8 +192,8 @@ pub struct InjectionHead {
 }
 
 impl InjectionHead {
-    /// Fits on examples labelled benign (0) and attack (1); says besides how many of them, 0–1, a fit
-    /// without them reads right.
+    /// Fits on examples labelled benign (0) and attack (1); besides for each the probability of an attack by a fit
+    /// without it.
     ///
     /// # Errors
     /// When the numbers can't be fitted.
@@ -201,13 +201,13 @@ impl InjectionHead {
         examples: &Examples,
         surfaces: &[Surface],
         encodings: &[Encoding],
-    ) -> Result<(Self, f32), RidgeError> {
+    ) -> Result<(Self, Vec<f32>), RidgeError> {
         let row = |surface: &Surface, encoding: &Encoding| {
             features(&surface.part.words, &surface.part.concepts, encoding)
         };
         let fit = examples.fit(surfaces, encodings, row, LABELS.len(), OPTIONS)?;
-        let right = examples.accuracy(&fit, |row| usize::from(row[1] > 0.5));
-        Ok((Self { learner: Learner::Kernel(fit.ridge), flagged: FLAGGED }, right))
+        let unseen = (0..examples.targets.len()).map(|row| fit.unseen.row(row)[1]).collect();
+        Ok((Self { learner: Learner::Kernel(fit.ridge), flagged: FLAGGED }, unseen))
     }
 
     /// Probability that a sentence is an order to the model.
@@ -231,7 +231,12 @@ impl InjectionHead {
             // It was fitted on sentences among others, and on whole orders too.
             Learner::Linear(_) => orders.each.iter().copied().fold(0.0, f32::max),
         };
-        1.0 - (1.0 - patterns) * (1.0 - by_head)
+        joined(patterns, by_head)
+    }
+
+    /// The score of a sentence by itself that has this probability.
+    pub(super) fn score_of_one(patterns: f32, probability: f32) -> f32 {
+        joined(patterns, out_of_place(&[probability]))
     }
 
     /// The verdict on a message of this [score](Self::score), with what the patterns found.
@@ -240,6 +245,11 @@ impl InjectionHead {
         let flagged = score >= self.flagged;
         Injection { score: Probability::clamped(score), flagged, reasons, evidence: Vec::new() }
     }
+}
+
+/// The probability that either is right.
+fn joined(patterns: f32, by_head: f32) -> f32 {
+    1.0 - (1.0 - patterns) * (1.0 - by_head)
 }
 
 impl InjectionHead {

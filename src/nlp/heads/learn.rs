@@ -153,9 +153,9 @@ pub enum LearnError {
         /// How many there are.
         found: usize,
     },
-    /// A task of which the program has no examples to go with the corrections.
+    /// A task of which the program has no examples to go with the corrections, or one with a configured head.
     #[error(
-        "{task} is not learnt from corrections alone: what runs now has seen more than the program carries along. \
+        "{task} is not learnt from corrections alone: what runs now knows more than the program's examples hold. \
          Export them with `countersign examples {task}` and train with --data"
     )]
     Task {
@@ -196,7 +196,8 @@ fn own(task: Task, base: &Triage) -> Result<Vec<Example>, LearnError> {
                 .map(|(text, at)| Example { text, label: label(at) })
                 .collect())
         }
-        Task::Urgency | Task::Spam | Task::Injection => Err(LearnError::Task { task }),
+        Task::Injection => Ok(trained::own_injection()?),
+        Task::Urgency | Task::Spam => Err(LearnError::Task { task }),
     }
 }
 
@@ -226,6 +227,10 @@ pub fn learn(
     latest: usize,
     progress: &dyn Fn(Progress),
 ) -> Result<Learnt, LearnError> {
+    // The data of a configured head aren't here: what is learnt without them would forget them.
+    if running.is_none() && base.trained(task).is_some() {
+        return Err(LearnError::Task { task });
+    }
     let own = own(task, base)?;
     if corrections.len() < LEAST {
         return Err(LearnError::Few { found: corrections.len() });
@@ -245,6 +250,7 @@ pub fn learn(
     let options = Options {
         target_accuracy: base.taxonomy().target_accuracy(),
         max_abstention: base.taxonomy().max_abstention(),
+        among_own: false,
         ..Options::default()
     };
     let fitted = trained::fit(task, &rows, embed, &options, progress)?;
@@ -255,8 +261,10 @@ pub fn learn(
 
     // What runs now has its own twin where it was learnt, and the built-in head of intents is fitted again without
     // the rows. Others never saw the corrections, but the program's examples would flatter them.
-    let builtin = task == Task::Intent && base.trained(task).is_none();
-    let judged_on_own = running.is_some() || builtin;
+    let builtin = task == Task::Intent && running.is_none();
+    // Half of the score of an injection head is that of the built-in one, which has seen them, too.
+    let learnt = running.is_some() && task != Task::Injection;
+    let judged_on_own = learnt || builtin;
     let (now, now_apart) = match running {
         Some(pair) => (base.learnt(pair.head.clone())?, base.learnt(pair.twin.clone())?),
         None if builtin => (base.clone(), without(base, embed)?),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::evidence::Seen;
+use super::fit::OFF_TOPIC;
 use super::injection::Orders;
 use super::places::Places;
 use super::summary::summary;
@@ -20,8 +21,10 @@ const READ_TOGETHER: usize = 16 * 1024;
 
 /// A message of so many words may leave its intent to the thread.
 const TERSE: usize = 10;
+/// One of so many words that are about nothing does, too.
+const BARE: usize = 3;
 /// Messages of the thread that are looked at then.
-const LOOK_BACK: usize = 3;
+pub const LOOK_BACK: usize = 3;
 /// How much of the confidence is left when an intent is taken from the thread.
 const HANDED_DOWN: f32 = 0.9;
 
@@ -79,8 +82,13 @@ impl Triage {
             orders: score,
         };
         let intent = self.own_intent(&by);
-        let terse = surface.part.words.len() <= TERSE && intent.reason == Some(Abstention::Unsure);
-        let intent = if terse { of_thread().unwrap_or(intent) } else { intent };
+        let words = surface.part.words.len();
+        let terse = words <= TERSE && intent.reason == Some(Abstention::Unsure);
+        let intent = if terse || says_nothing(words, &intent) {
+            of_thread().unwrap_or(intent)
+        } else {
+            intent
+        };
         let sentiment = self
             .trained(Task::Sentiment)
             .and_then(|head| head.sentiment(&by))
@@ -165,7 +173,14 @@ impl Triage {
         };
         injection.evidence = match self.trained(Task::Injection) {
             Some(_) if !injection.flagged => Vec::new(),
-            Some(head) => head.explain(super::injection::LABELS[1], by, seen, &[]),
+            Some(head) => {
+                // The score is the mean of two heads' scores: the words of the one that is surer.
+                let theirs = orders.likeliest().map_or(0.0, |(_, p)| p);
+                let surer = head.own_injection(by) <= theirs;
+                let said = surer.then(|| shipped.injection.explain(orders, seen));
+                said.filter(|words| !words.is_empty())
+                    .unwrap_or_else(|| head.explain(super::injection::LABELS[1], by, seen, &[]))
+            }
             None => shipped.injection.explain(orders, seen),
         };
     }
@@ -259,7 +274,23 @@ impl Triage {
                 orders: 0.0,
             });
             let confidence = Probability::clamped(intent.confidence.get() * HANDED_DOWN);
-            (!intent.abstained).then_some(Intent { confidence, from_thread: true, ..intent })
+            let skipped = intent.abstained || says_nothing(surface.part.words.len(), &intent);
+            (!skipped).then_some(Intent { confidence, from_thread: true, ..intent })
         })
     }
+}
+
+/// Whether a text is short enough that its intent may be taken from the thread. It may say so of one that turns out
+/// to have a few words too many.
+#[must_use]
+pub fn may_look_back(text: &str) -> bool {
+    let words = text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric));
+    words.take(TERSE + 1).count() <= TERSE
+}
+
+/// Whether a message has few words and they are about nothing: "and?", "see above". By itself it is off topic; in a
+/// thread it goes on with what the thread is about.
+fn says_nothing(words: usize, intent: &Intent) -> bool {
+    words <= BARE
+        && (intent.label.as_str() == OFF_TOPIC || intent.reason == Some(Abstention::OutOfScope))
 }

@@ -56,6 +56,11 @@ impl Embed for Words {
 }
 
 fn taxonomy() -> Taxonomy {
+    of_topics(&[("shoes", "normal"), ("lamp", "high"), ("tea", "low")])
+}
+
+/// Intents that go by a word each, with their priorities.
+fn of_topics(topics: &[(&str, &str)]) -> Taxonomy {
     let list = |topic: &str| {
         let ways = ["where is", "please change", "I need", "help with", "what about"];
         let objects = ["now", "today", "again"];
@@ -64,16 +69,13 @@ fn taxonomy() -> Taxonomy {
             .flat_map(|w| objects.iter().map(move |o| format!("\"{w} my {topic} {o}\"")));
         all.collect::<Vec<_>>().join(", ")
     };
-    let intent = |name: &str, priority: &str, topic: &str| {
+    let intents = topics.iter().map(|(name, priority)| {
         format!(
             "[[intent]]\nname = \"{name}\"\ndescription = \"d\"\npriority = \"{priority}\"\nexamples = [{}]\n",
-            list(topic)
+            list(name)
         )
-    };
-    let text = "[taxonomy]\nname = \"test\"\n".to_owned()
-        + &intent("shoes", "normal", "shoes")
-        + &intent("lamp", "high", "lamp")
-        + &intent("tea", "low", "tea");
+    });
+    let text = "[taxonomy]\nname = \"test\"\n".to_owned() + &intents.collect::<String>();
     Taxonomy::parse(&text).unwrap()
 }
 
@@ -251,6 +253,23 @@ fn a_terse_message_takes_its_intent_from_the_thread() {
     assert_eq!(intent.routing.priority, Some(UrgencyLevel::High));
     let own = Input { history: &history, ..Input::of("please change my shoes") };
     assert_eq!(triage.read(&own, &embed).unwrap().intent.label.as_str(), "shoes");
+}
+
+#[test]
+fn bare_words_about_nothing_take_their_intent_from_the_thread() {
+    let embed = Words("words/1");
+    let taxonomy = of_topics(&[("lamp", "high"), ("tea", "low"), ("other", "low")]);
+    let triage = Triage::load(taxonomy, &embed, None).unwrap();
+    let history = ["where is my lamp now, I need my lamp", "my other"];
+    for (text, label, from_thread) in
+        [("my other", "lamp", true), ("help with my other today", "other", false)]
+    {
+        let intent = triage.read(&Input { history: &history, ..Input::of(text) }, &embed);
+        let intent = intent.unwrap().intent;
+        assert_eq!((intent.label.as_str(), intent.from_thread), (label, from_thread), "{text}");
+        let alone = triage.read(&Input::of(text), &embed).unwrap().intent;
+        assert_eq!((alone.label.as_str(), alone.from_thread), ("other", false), "{text}");
+    }
 }
 
 #[test]

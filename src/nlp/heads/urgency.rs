@@ -43,6 +43,37 @@ enum Kind {
     Event,
 }
 
+/// Reasons of the rules that no statistics may overrule.
+const BINDING: [Kind; 3] = [Kind::Safety, Kind::Fraud, Kind::Breach];
+/// The reason that a writer's messages come first.
+const VIP: &str = "vip";
+
+/// What a learnt level and the rules' verdict come to: danger, fraud and leaks keep what the rules say at least, and
+/// the step of somebody whose messages come first is one above what was learnt. `learnt_by` becomes a reason.
+pub(super) fn with_learnt(rules: Urgency, learnt: UrgencyLevel, learnt_by: Cue) -> Urgency {
+    let of = |cue: &Cue, kinds: &[&str]| kinds.contains(&cue.kind.as_str());
+    let binding = BINDING.map(Kind::name);
+    let vip = rules.reasons.iter().any(|cue| of(cue, &[VIP]));
+    let mut level = if vip { raised(learnt) } else { learnt };
+    if rules.reasons.iter().any(|cue| of(cue, &binding)) {
+        level = level.max(rules.level);
+    }
+    if level == rules.level {
+        return rules;
+    }
+    let kept = rules.reasons.into_iter().filter(|cue| of(cue, &binding) || of(cue, &[VIP]));
+    Urgency { level, reasons: std::iter::once(learnt_by).chain(kept).collect() }
+}
+
+/// A step up, but no more than high: critical is for what is said, not for who says it.
+fn raised(level: UrgencyLevel) -> UrgencyLevel {
+    match level {
+        UrgencyLevel::Low => UrgencyLevel::Normal,
+        UrgencyLevel::Normal => UrgencyLevel::High,
+        high => high,
+    }
+}
+
 impl Kind {
     fn name(self) -> &'static str {
         match self {
@@ -246,12 +277,8 @@ impl UrgencyRules {
             }
         }
         if context.vip {
-            level = match level {
-                UrgencyLevel::Low => UrgencyLevel::Normal,
-                UrgencyLevel::Normal => UrgencyLevel::High,
-                high => high,
-            };
-            reasons.push(Cue { kind: "vip".to_owned(), words: String::new() });
+            level = raised(level);
+            reasons.push(Cue { kind: VIP.to_owned(), words: String::new() });
         }
         Urgency { level, reasons }
     }
@@ -330,6 +357,23 @@ mod tests {
 
     fn level(text: &str) -> UrgencyLevel {
         judge(text, UrgencyLevel::Normal, 0.0, SpamLabel::Ham).level
+    }
+
+    #[test]
+    fn what_is_learnt_overrules_neither_danger_nor_who_writes() {
+        let cue = |kind: &str| Cue { kind: kind.to_owned(), words: String::new() };
+        let verdict = |level, kinds: &[&str], learnt| {
+            let rules = Urgency { level, reasons: kinds.iter().map(|k| cue(k)).collect() };
+            let u = with_learnt(rules, learnt, cue("learnt"));
+            (u.level, u.reasons.into_iter().map(|c| c.kind).collect::<Vec<_>>())
+        };
+        use UrgencyLevel::{Critical, High, Low, Normal};
+        assert_eq!(verdict(High, &["asap"], Low), (Low, vec!["learnt".to_owned()]));
+        let said = vec!["intent".to_owned(), "safety".to_owned()];
+        assert_eq!(verdict(Critical, &["intent", "safety"], Normal), (Critical, said));
+        let said = vec!["learnt".to_owned(), "vip".to_owned()];
+        assert_eq!(verdict(High, &["asap", "vip"], Low), (Normal, said));
+        assert_eq!(verdict(Normal, &["vip"], Critical).0, Critical);
     }
 
     #[test]

@@ -6,8 +6,6 @@
 //! g_i = max(0, [h_{i−2} … h_{i+2}] W₂ + b₂), logits_i = g_i W₃ + b₃.
 //! Beyond the ends of the text h is 0.
 
-use rten_gemm::GemmExecutor;
-
 use super::Logits;
 use super::shape::{self, Shape};
 use super::words::Word;
@@ -24,16 +22,6 @@ pub(super) const SPAN: usize = 2 * REACH + 1;
 const BLOCK: usize = 512;
 /// Inputs of the first layer that share a scale in eight bits: few, as some channels are far larger than the rest.
 const GROUP: usize = 64;
-
-thread_local! {
-    // An executor is a kernel choice, not `Send`.
-    static GEMM: GemmExecutor<f32, f32, f32> = GemmExecutor::new();
-}
-
-/// Runs with this thread's matrix kernels.
-pub(super) fn with_gemm<T>(run: impl FnOnce(&GemmExecutor<f32, f32, f32>) -> T) -> T {
-    GEMM.with(run)
-}
 
 /// The numbers that are learnt. Matrices are row-major, `[inputs, outputs]`.
 #[derive(Debug, Clone, PartialEq)]

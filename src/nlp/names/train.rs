@@ -3,13 +3,13 @@
 //! Everything follows from the seed but for the last bits of the matrix kernels, which are other
 //! ones on other CPUs.
 
-use rten_gemm::{GemmInputA, GemmInputB, GemmOptions};
+use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
 use rten_tensor::{Matrix, NdTensorView};
 
 use super::corpus::{Example, join_tokens};
 use super::examples::{Encoded, FOLDS, encode};
 use super::generate::random::Random;
-use super::network::{CLASSES, Parameters, REACH, SPAN, with_gemm};
+use super::network::{CLASSES, Parameters, REACH, SPAN};
 use super::shape;
 use super::weights;
 use crate::nlp::encoder::Encoder;
@@ -371,10 +371,15 @@ fn windows(hidden: &[f32], rows: usize, first: usize) -> Matrix<'_, f32> {
     }
 }
 
+thread_local! {
+    // An executor is a kernel choice, not `Send`.
+    static GEMM: GemmExecutor<f32, f32, f32> = GemmExecutor::new();
+}
+
 fn multiply(a: Matrix<'_, f32>, b: Matrix<'_, f32>, out: &mut [f32]) {
     let options = GemmOptions::default();
     let done =
-        with_gemm(|g| g.gemm(out, GemmInputA::Unpacked(a), GemmInputB::Unpacked(b), options));
+        GEMM.with(|g| g.gemm(out, GemmInputA::Unpacked(a), GemmInputB::Unpacked(b), options));
     if let Err(error) = done {
         unreachable!("the shapes follow from one another: {error}");
     }

@@ -26,8 +26,8 @@ use crate::config;
 use crate::domain::ids::{KeyId, TenantId};
 use crate::domain::triage::Analysis;
 use crate::nlp::encoder::Embed;
-use crate::nlp::heads::Triage;
 pub use crate::nlp::heads::own::OwnLabel;
+use crate::nlp::heads::{LOOK_BACK, Triage, may_look_back};
 use crate::nlp::quote;
 use crate::pipeline::promoted::Promoted;
 use fair::Fair;
@@ -69,7 +69,14 @@ impl Question {
     fn cost(&self) -> u64 {
         let own = self.text.len() + self.subject.as_ref().map_or(0, String::len);
         let earlier: usize = self.earlier.iter().map(String::len).sum();
-        COST_OF_ONE * (1 + self.earlier.len() as u64) + (own + earlier) as u64
+        // What is read when the text says little by itself.
+        let back = self.history.iter().rev().take(LOOK_BACK);
+        let (looked_at, back) = match may_look_back(&self.text) {
+            true => (back.len(), back.map(String::len).sum()),
+            false => (0, 0),
+        };
+        let passes = 1 + self.earlier.len() + looked_at;
+        COST_OF_ONE * passes as u64 + (own + earlier + back) as u64
     }
 }
 

@@ -24,6 +24,8 @@ const SLUG: &str = "platform";
 const SECRET: &str = "the-secret-of-the-platform-s-webhook";
 const TOKEN: &str = "the-token-of-the-platform-s-bot";
 const DOOR: &str = "Chatwoot";
+/// The first conversation's number.
+const FIRST: usize = 200;
 /// Kinds that share a message.
 const TOGETHER: usize = 12;
 
@@ -78,7 +80,7 @@ pub async fn chatwoot(g: &mut Gate) {
             "message_type": "incoming", "content_type": "text", "content_attributes": {},
             "created_at": "2026-11-22T10:00:00.000Z", "account": {"id": 7, "name": "Shop"},
             "sender": contact, "inbox": {"id": 1, "name": "Site"},
-            "conversation": {"id": 200 + i, "labels": [], "meta": {"sender": contact}}});
+            "conversation": {"id": FIRST + i, "labels": [], "meta": {"sender": contact}}});
         let answer = deliver(g, &body, SECRET).await;
         g.taken(&answer, &address);
         assert_eq!(deliver(g, &body, "another secret").await.0, 401);
@@ -111,18 +113,28 @@ pub async fn told(
     grep: &Grep,
 ) -> (Vec<Hit>, usize, usize) {
     let (mut wrong, mut notes, mut right) = (Vec::new(), 0, 0);
+    // Who wrote each conversation, in the order of their numbers.
+    let writers = canaries.iter().filter(|c| c.door == DOOR && c.customer == c.value());
+    let writers: Vec<&str> = writers.map(|c| c.customer.as_str()).collect();
+    assert_eq!(writers.len(), TABLE.len().div_ceil(TOGETHER));
     for r in server.received_requests().await.unwrap() {
         let body: Value = serde_json::from_slice(&r.body).unwrap_or_default();
         let public = body["message_type"] == "outgoing" && body["private"] == false;
         notes += usize::from(body["private"] == true);
         wrong.extend(grep.find("request to Chatwoot (path)", r.url.as_str().as_bytes()));
+        for value in r.headers.values() {
+            wrong.extend(grep.find("request to Chatwoot (headers)", value.as_bytes()));
+        }
+        let number = conversation(r.url.path()).and_then(|n| n.checked_sub(FIRST));
+        let conversation = number.and_then(|i| writers.get(i));
         let hits = grep.find("request to Chatwoot", &r.body);
         let hits: Vec<Hit> = hits
             .into_iter()
             .filter(|h| {
                 let c = &canaries[h.canary];
                 let sendable = c.entity.parse::<Entity>().unwrap().is_sendable();
-                let allowed = public && sendable && c.door == DOOR;
+                let own = conversation.is_some_and(|writer| c.customer == **writer);
+                let allowed = public && sendable && c.door == DOOR && own;
                 right += usize::from(allowed);
                 !allowed
             })
@@ -130,6 +142,11 @@ pub async fn told(
         wrong.extend(hits);
     }
     (wrong, notes, right)
+}
+
+/// The number of the conversation that a path names.
+fn conversation(path: &str) -> Option<usize> {
+    path.split_once("/conversations/")?.1.split('/').next()?.parse().ok()
 }
 
 /// All that an assistant can read.

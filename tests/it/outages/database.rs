@@ -107,13 +107,14 @@ async fn a_frozen_database_hangs_no_new_request() {
     p.stop().await;
 }
 
-/// A statement that the server has taken is waited for as long as the connection stands.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[ignore = "a request whose statement is under way waits for a frozen database without a bound"]
 async fn a_frozen_database_hangs_no_request_under_way() {
     let cluster = Cluster::start();
     let driver = set_up(&cluster.url).await;
-    let mut p = Process::serve(&cluster.url, None);
+    let mut p = Start::new("serve", &cluster.url)
+        .set("server.body_timeout_s=3")
+        .set("server.request_timeout_s=5")
+        .begin();
     p.ready(&driver.http).await;
     let mut callers: Vec<Driver> =
         (0..8).map(|i| Driver { next: i * 1000, ..Driver::new(driver.key.clone()) }).collect();
@@ -132,6 +133,9 @@ async fn a_frozen_database_hangs_no_request_under_way() {
     cluster.signal("-CONT");
     let slowest = callers.iter().map(|c| c.slowest).max().unwrap();
     assert!(slowest < BOUND, "an answer took {slowest:?}");
+    assert!(callers.iter().any(|c| c.refused.contains(&503)), "nothing was under way");
+    let base = p.base.clone();
+    until("a message is taken again", async || callers[0].say(&base).await).await;
     p.stop().await;
 }
 

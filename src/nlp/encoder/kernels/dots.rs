@@ -1,6 +1,5 @@
 //! Products of many rows of bytes with one: what a head that knows its examples does for a message. The rows
-//! come from the outer caches, once, so they are read straight through: that is what the CPU's own prefetching
-//! is best at.
+//! come from the outer caches, once, so they are read straight through and asked for ahead of time.
 
 use std::arch::x86_64::*;
 

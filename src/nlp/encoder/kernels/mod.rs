@@ -45,6 +45,7 @@ mod tests;
 
 use std::ops::Range;
 
+use super::affine::LONGEST_ROW;
 use super::linear::{ByteGroup, Then};
 
 /// Most token rows of a tile.
@@ -53,8 +54,6 @@ const ROWS: usize = 12;
 const COLUMNS: usize = 32;
 /// Numbers in a vector.
 const LANES: usize = 16;
-/// Longest rows of [`multiply_rows`]: their sums stay within 32 bits.
-const MOST_BYTES: usize = 1 << 16;
 /// Bytes that one instruction multiplies and adds for each output.
 const QUAD: usize = 4;
 
@@ -271,7 +270,7 @@ pub(super) fn attend(
 
 /// The product of each row of `rows`, which is `[products.len(), x.len()]`, with `x`, exact.
 pub(super) fn multiply_rows(_proof: Avx512, rows: &[i8], x: &[u8], products: &mut [i32]) {
-    assert!(rows.len() == x.len() * products.len() && x.len() <= MOST_BYTES);
+    assert!(rows.len() == x.len() * products.len() && x.len() <= LONGEST_ROW);
     // SAFETY: the features have been seen; there are as many rows of the length of `x` as products.
     unsafe { dots::multiply_rows(rows, x, products) };
 }

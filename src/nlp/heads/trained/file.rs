@@ -101,6 +101,8 @@ impl Head {
     /// # Errors
     /// When the folder can't be written.
     pub fn save(&self, dir: &Path) -> Result<(), FileError> {
+        // Without a slash at the end, which would put the folder beside into it.
+        let dir: &Path = &dir.components().collect::<PathBuf>();
         let mut aside = dir.as_os_str().to_owned();
         aside.push(format!(".{}.tmp", std::process::id()));
         let aside = PathBuf::from(aside);

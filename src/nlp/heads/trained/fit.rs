@@ -5,11 +5,13 @@
 //! figures and the list of doubtful labels all come from every row scored by a fit without it. Nothing is drawn
 //! at random: the same rows give the same head.
 
+use std::collections::HashMap;
+
 use sha2::{Digest, Sha256};
 
 use super::super::calibrate::{Bend, abstention_threshold, argmax};
 use super::super::features::{Features, Weights};
-use super::super::fit::{injection_head, lists_version};
+use super::super::fit::{EVERYDAY_EXAMPLES, injection_head, lists_version};
 use super::super::injection::{self, InjectionHead, Orders};
 use super::super::patterns::{InjectionPatterns, PatternError};
 use super::super::ridge::{Fit, Ridge, RidgeError, RidgeOptions};
@@ -18,19 +20,15 @@ use super::super::{DEFAULT_TAXONOMY, Taxonomy, TaxonomyError, TriageError};
 use super::file::FORMAT;
 use super::head::{About, Data, Head, Seen, decide, features, inside};
 use super::report::{Answers, Findings, Metrics};
+use super::settle::{Rows, among_own, settle};
 use super::task::{LabelError, Task};
 use crate::eval::labels::{Judged, macro_recall};
 use crate::nlp::encoder::{Embed, Reading};
 
 /// Texts encoded together.
 const BATCH: usize = 64;
-/// Rows on which the kernel's width and the penalty are chosen.
-const TRIED: usize = 1500;
 /// Most rows that a head is fitted on: the kernel matrix takes 4 bytes for each pair.
 pub const MOST_ROWS: usize = 20_000;
-/// What is tried.
-const GAMMAS: [f32; 2] = [1.0, 2.0];
-const LAMBDAS: [f32; 5] = [0.05, 0.1, 0.2, 0.5, 1.0];
 /// Share of ham that may be taken for spam, and of benign messages that may be flagged.
 const HAM_LOST: f32 = 0.002;
 const BENIGN_FLAGGED: f32 = 0.03;
@@ -57,11 +55,19 @@ pub struct Options {
     pub max_abstention: f32,
     /// Kernel width and penalty where they are known from a like fit; else they are searched for.
     pub settings: Option<(f32, f32)>,
+    /// Whether an injection head sees the program's own examples too. Not if they are among the given ones.
+    pub among_own: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dev: Vec::new(), target_accuracy: 0.95, max_abstention: 0.1, settings: None }
+        Self {
+            dev: Vec::new(),
+            target_accuracy: 0.95,
+            max_abstention: 0.1,
+            settings: None,
+            among_own: true,
+        }
     }
 }
 
@@ -115,6 +121,17 @@ pub enum FitError {
         /// The label.
         label: &'static str,
     },
+    /// A row of the quiet label that scores above all alarms, so that no score could raise one.
+    #[error(
+        "example {row} is labelled {label} and looks most like what isn't: no threshold finds anything without it. \
+         Look at its label, or give more examples of {label}"
+    )]
+    NoThreshold {
+        /// Its place, from 1.
+        row: usize,
+        /// The quiet label.
+        label: String,
+    },
     /// The encoder gave nothing for some texts.
     #[error("the encoder gave {found} encodings for {wanted} texts")]
     Encoder {
@@ -158,6 +175,7 @@ pub fn fit(
     let reader = Texts::new(task, weights, embed)?;
     let (rows, orders) = reader.read(examples, &|done| progress(Progress::Encoded(done, all)))?;
     let rows = Rows { judged: rows.len(), features: rows, targets: labels.targets.clone() };
+    let rows = if options.among_own { among_own(rows, &labels, &reader)? } else { rows };
     let (rows, chosen) = settle(rows, &labels, &reader, options.settings, progress)?;
     progress(Progress::Fitting);
     let Rows { features, targets, judged } = rows;
@@ -169,7 +187,7 @@ pub fn fit(
     bend_all(bend, &mut unseen);
     let judge = Judge { task, labels: &labels, options };
     let offsets = judge.offsets(&unseen);
-    let threshold = judge.threshold(&unseen);
+    let threshold = judge.threshold(&unseen)?;
     let given: Vec<usize> = unseen.iter().map(|p| judge.give(p, &offsets, threshold)).collect();
     let answers = Answers {
         labels: &labels.names,
@@ -181,12 +199,16 @@ pub fn fit(
     };
     let metrics = answers.metrics("leave_one_out");
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
-    // A label's name is nobody's neighbour.
-    let nearest = fit.nearest.iter().take(judged).enumerate();
-    let nearest: Vec<usize> = nearest.map(|(i, o)| if *o < judged { *o } else { i }).collect();
-    let findings = answers.findings(&nearest, &texts);
-    let about =
-        about(task, examples, embed, &labels, (&fit, chosen), (bend, offsets, threshold), &metrics);
+    let findings = answers.findings(&fit.nearest, &texts);
+    let about = about(
+        (task, options),
+        examples,
+        embed,
+        &labels,
+        (&fit, chosen),
+        (bend, offsets, threshold),
+        &metrics,
+    );
     let head = Head { about, ridge: fit.ridge };
     let dev = match options.dev.is_empty() {
         true => None,
@@ -201,7 +223,7 @@ pub fn fit(
 }
 
 fn about(
-    task: Task,
+    (task, options): (Task, &Options),
     examples: &[Example],
     embed: &dyn Embed,
     labels: &Labels,
@@ -217,7 +239,13 @@ fn about(
         }
     }
     let data = hex::encode(digest.finalize());
-    let name = hex::encode(Sha256::digest(format!("{task}\n{}\n{data}", embed.id())));
+    let mut named = format!("{task}\n{}\n{data}", embed.id());
+    if task == Task::Injection && options.among_own {
+        // The same data with other texts of ours make another head.
+        named.push_str(EVERYDAY_EXAMPLES);
+        named.push_str(&lists_version());
+    }
+    let name = hex::encode(Sha256::digest(named));
     let mut by_label = vec![0; labels.names.len()];
     labels.targets.iter().for_each(|target| by_label[*target] += 1);
     About {
@@ -241,9 +269,9 @@ fn about(
 }
 
 /// The labels of some examples.
-struct Labels {
-    names: Vec<String>,
-    outside: Option<usize>,
+pub(super) struct Labels {
+    pub names: Vec<String>,
+    pub outside: Option<usize>,
     targets: Vec<usize>,
 }
 
@@ -275,13 +303,14 @@ impl Labels {
 }
 
 /// What turns examples into features.
-struct Texts<'a> {
-    task: Task,
+pub(super) struct Texts<'a> {
+    pub task: Task,
     weights: Weights,
     surface: SurfaceReader,
     patterns: InjectionPatterns,
-    /// The shipped head, where the new one stands beside it.
-    shipped: Option<InjectionHead>,
+    /// The shipped head, where the new one stands beside it, and how likely each of its own examples is an attack by a
+    /// fit without it.
+    shipped: Option<(InjectionHead, HashMap<String, f32>)>,
     embed: &'a dyn Embed,
 }
 
@@ -299,7 +328,7 @@ impl<'a> Texts<'a> {
     }
 
     /// The features of texts, and where a shipped head stands beside the new one its scores.
-    fn read(
+    pub fn read(
         &self,
         examples: &[Example],
         progress: &dyn Fn(usize),
@@ -318,9 +347,13 @@ impl<'a> Texts<'a> {
             for (text, reading) in texts.iter().zip(&readings) {
                 let surface = self.surface.read(text, &[]);
                 let patterns = self.patterns.read(text).0;
-                let orders = self.shipped.as_ref().map(|head| {
+                let orders = self.shipped.as_ref().map(|(head, unseen)| {
                     let orders = self.orders(head, text, &surface, reading);
-                    (head.score(patterns, &orders), orders)
+                    let score = match unseen.get(*text) {
+                        Some(unseen) => InjectionHead::score_of_one(patterns, *unseen),
+                        None => head.score(patterns, &orders),
+                    };
+                    (score, orders)
                 });
                 let (score, parts) = match &orders {
                     Some((score, orders)) => (*score, orders.parts.as_slice()),
@@ -391,113 +424,6 @@ fn beside_shipped(probabilities: &mut [Vec<f32>], shipped: &[f32]) {
     }
 }
 
-/// What a head is fitted on.
-struct Rows {
-    features: Vec<Features>,
-    targets: Vec<usize>,
-    /// So many of them are examples, on which the head is judged; behind them stand names of labels.
-    judged: usize,
-}
-
-/// The settings, and the rows with the labels' names behind them where each label has few and the names help.
-fn settle(
-    rows: Rows,
-    labels: &Labels,
-    reader: &Texts<'_>,
-    known: Option<(f32, f32)>,
-    progress: &dyn Fn(Progress),
-) -> Result<(Rows, RidgeOptions), FitError> {
-    let classes = labels.names.len();
-    let with = match reader.task.reads_names(rows.judged / classes) {
-        true => Some(with_names(&rows, labels, reader)?),
-        false => None,
-    };
-    if let Some((gamma, lambda)) = known {
-        return Ok((with.unwrap_or(rows), RidgeOptions { gamma, lambda }));
-    }
-    let (loss, chosen) = choose(&rows, classes, progress)?;
-    let Some(with) = with else { return Ok((rows, chosen)) };
-    let (less, better) = choose(&with, classes, progress)?;
-    Ok(if less < loss { (with, better) } else { (rows, chosen) })
-}
-
-/// The rows, and one for the name of each label.
-fn with_names(rows: &Rows, labels: &Labels, reader: &Texts<'_>) -> Result<Rows, FitError> {
-    let named = |(class, name): (usize, &String)| {
-        let text = Task::name_in_words(name).filter(|_| Some(class) != labels.outside)?;
-        Some((class, Example { text, label: name.clone() }))
-    };
-    let (classes_named, names): (Vec<usize>, Vec<Example>) =
-        labels.names.iter().enumerate().filter_map(named).unzip();
-    let (more, _) = reader.read(&names, &|_| ())?;
-    Ok(Rows {
-        features: rows.features.iter().cloned().chain(more).collect(),
-        targets: rows.targets.iter().copied().chain(classes_named).collect(),
-        judged: rows.judged,
-    })
-}
-
-/// The width and the penalty with the likeliest leave-one-out answers, on some rows of each label; and how
-/// unlikely these are.
-fn choose(
-    Rows { features: rows, targets, judged }: &Rows,
-    classes: usize,
-    progress: &dyn Fn(Progress),
-) -> Result<(f64, RidgeOptions), FitError> {
-    let mut places = some_of_each(&targets[..*judged], classes, TRIED);
-    let judged_places = places.len();
-    places.extend(*judged..rows.len());
-    let targets: Vec<usize> = places.iter().map(|place| targets[*place]).collect();
-    let all = GAMMAS.len() * LAMBDAS.len();
-    let mut best: Option<(f64, RidgeOptions)> = None;
-    for (done, gamma, lambda) in GAMMAS
-        .iter()
-        .flat_map(|gamma| LAMBDAS.iter().map(move |lambda| (*gamma, *lambda)))
-        .enumerate()
-        .map(|(done, (gamma, lambda))| (done, gamma, lambda))
-    {
-        progress(Progress::Tried(done, all));
-        let options = RidgeOptions { gamma, lambda };
-        let rows = places.iter().map(|place| rows[*place].clone()).collect();
-        let fit = Ridge::fit_judged_by(judged_places, rows, &targets, classes, options)?;
-        let loss: f64 = targets
-            .iter()
-            .take(judged_places)
-            .enumerate()
-            .map(|(i, t)| -f64::from(fit.unseen.row(i)[*t].max(1e-6).ln()))
-            .sum();
-        if best.is_none_or(|(least, _)| loss < least) {
-            best = Some((loss, options));
-        }
-    }
-    Ok(best.unwrap_or((f64::MAX, RidgeOptions { gamma: 2.0, lambda: 0.1 })))
-}
-
-/// Places of `most` rows at most, the labels taking turns, each label's rows evenly over the data.
-fn some_of_each(targets: &[usize], classes: usize, most: usize) -> Vec<usize> {
-    if targets.len() <= most {
-        return (0..targets.len()).collect();
-    }
-    let mut by_class: Vec<Vec<usize>> = vec![Vec::new(); classes];
-    for (row, target) in targets.iter().enumerate() {
-        by_class[*target].push(row);
-    }
-    // The largest share of a label that still leaves room for all.
-    let mut each = most / classes.max(1);
-    while by_class.iter().map(|rows| rows.len().min(each + 1)).sum::<usize>() <= most {
-        each += 1;
-    }
-    let mut places: Vec<usize> = by_class
-        .iter()
-        .flat_map(|rows| {
-            let take = rows.len().min(each);
-            (0..take).map(move |i| rows[i * rows.len() / take])
-        })
-        .collect();
-    places.sort_unstable();
-    places
-}
-
 /// What is decided on unseen rows.
 struct Judge<'a> {
     task: Task,
@@ -556,15 +482,20 @@ impl Judge<'_> {
         if self.task == Task::Intent { threshold } else { 0.0 }
     }
 
-    fn threshold(&self, unseen: &[Vec<f32>]) -> f32 {
+    fn threshold(&self, unseen: &[Vec<f32>]) -> Result<f32, FitError> {
         let rows = || unseen.iter().zip(&self.labels.targets);
-        match self.task {
+        Ok(match self.task {
             Task::Sentiment | Task::Urgency => 0.0,
             Task::Spam | Task::Injection => {
                 let scored: Vec<(f32, bool)> =
                     rows().map(|(p, target)| (1.0 - p[0], *target != 0)).collect();
                 let lost = if self.task == Task::Spam { HAM_LOST } else { BENIGN_FLAGGED };
-                alarm_threshold(scored, lost)
+                let first = scored.iter().enumerate().filter(|(_, (_, alarm))| !alarm);
+                let first = first.max_by(|a, b| a.1.0.total_cmp(&b.1.0)).map_or(0, |(row, _)| row);
+                alarm_threshold(scored, lost).ok_or_else(|| FitError::NoThreshold {
+                    row: first + 1,
+                    label: self.labels.names[0].clone(),
+                })?
             }
             Task::Intent => {
                 let judged = rows().map(|(p, target)| {
@@ -580,18 +511,19 @@ impl Judge<'_> {
                     ),
                 }
             }
-        }
+        })
     }
 }
 
 /// The score from which on to raise an alarm: the one with the best F1 among those that raise a false one on no
-/// more than this share of the quiet rows, half way to the next lower score. `scored` holds (score, alarm?).
-fn alarm_threshold(mut scored: Vec<(f32, bool)>, lost: f32) -> f32 {
+/// more than this share of the quiet rows, half way to the next lower score; none where the highest score is such a row's and none is allowed. `scored` holds
+/// (score, alarm?).
+fn alarm_threshold(mut scored: Vec<(f32, bool)>, lost: f32) -> Option<f32> {
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     let alarms = scored.iter().filter(|(_, alarm)| *alarm).count();
     let allowed = (lost * (scored.len() - alarms) as f32) as usize;
     let (mut hits, mut false_ones) = (0usize, 0usize);
-    let mut best = (f32::MIN, 1.0);
+    let mut best: Option<(f32, f32)> = None;
     for (i, (score, alarm)) in scored.iter().enumerate() {
         hits += usize::from(*alarm);
         false_ones += usize::from(!*alarm);
@@ -600,11 +532,11 @@ fn alarm_threshold(mut scored: Vec<(f32, bool)>, lost: f32) -> f32 {
             continue;
         }
         let f1 = 2.0 * hits as f32 / (hits + false_ones + alarms) as f32;
-        if false_ones <= allowed && f1 > best.0 {
-            best = (f1, f32::midpoint(*score, next));
+        if false_ones <= allowed && best.is_none_or(|(most, _)| f1 > most) {
+            best = Some((f1, f32::midpoint(*score, next)));
         }
     }
-    best.1
+    best.map(|(_, threshold)| threshold)
 }
 
 /// The confidence below which a message is out of scope: the one that finds most of what is outside while at most
@@ -665,4 +597,18 @@ fn on_dev(
         threshold: judge.abstains_below(about.threshold),
     };
     Ok(answers.metrics("dev"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quiet_row_above_all_alarms_leaves_no_threshold() {
+        let rows = [(0.9, false), (0.8, true), (0.7, true), (0.1, false)];
+        assert_eq!(alarm_threshold(rows.to_vec(), 0.03), None);
+        let found = alarm_threshold(rows[1..].to_vec(), 0.03).unwrap();
+        assert!((found - 0.4).abs() < 1e-6, "{found}");
+        assert!(alarm_threshold(rows.to_vec(), 0.5).is_some());
+    }
 }

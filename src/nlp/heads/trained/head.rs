@@ -11,11 +11,12 @@ use super::super::linalg::{add_scaled, dot, norm};
 use super::super::ridge::Ridge;
 use super::super::surface::Surface;
 use super::super::taxonomy::Taxonomy;
+use super::super::urgency;
 use super::report::Metrics;
 use super::task::Task;
 use crate::domain::triage::{
     Abstention, Cue, Evidence, Injection, Intent, IntentLabel, Polarity, Probability, Scored,
-    Sentiment, SentimentLabel, Spam, SpamLabel, Urgency, UrgencyLevel,
+    Sentiment, SentimentLabel, Spam, SpamLabel, Urgency,
 };
 use crate::nlp::encoder::Encoding;
 
@@ -208,18 +209,17 @@ impl Head {
         ))
     }
 
-    /// How soon somebody should look; the reasons are those that the rules found.
+    /// How soon somebody should look: the learnt level, as far as the rules leave it. A message without words is left to
+    /// them.
     pub(in super::super) fn urgency(&self, seen: &Seen<'_>, rules: Urgency) -> Urgency {
-        let probabilities = self.probabilities(seen);
-        let best = decide(&probabilities, &self.about.offsets);
-        let level: Option<UrgencyLevel> =
-            self.about.labels.get(best).and_then(|label| label.parse().ok());
-        match level {
-            Some(level) if level != rules.level => {
-                let words = self.about.name.clone();
-                Urgency { level, reasons: vec![Cue { kind: LEARNT.to_owned(), words }] }
+        let best = decide(&self.probabilities(seen), &self.about.offsets);
+        let level = self.about.labels.get(best).and_then(|label| label.parse().ok());
+        match level.filter(|_| !seen.surface.part.words.is_empty()) {
+            Some(level) => {
+                let by = Cue { kind: LEARNT.to_owned(), words: self.about.name.clone() };
+                urgency::with_learnt(rules, level, by)
             }
-            _ => rules,
+            None => rules,
         }
     }
 
@@ -242,11 +242,15 @@ impl Head {
         Some(Spam::new(label, Probability::clamped(score)))
     }
 
+    /// The probability of an attack by the head alone, before the mean with the shipped one's.
+    pub(in super::super) fn own_injection(&self, seen: &Seen<'_>) -> f32 {
+        self.probabilities(seen).get(1).copied().unwrap_or_default()
+    }
+
     /// Whether a message gives orders to the model. The cues are those of the patterns. The score is the mean of
     /// the head's own and the shipped head's: that one knows kinds of attack that the data don't hold.
     pub(in super::super) fn injection(&self, seen: &Seen<'_>, reasons: Vec<Cue>) -> Injection {
-        let own = self.probabilities(seen).get(1).copied().unwrap_or_default();
-        let score = f32::midpoint(own, seen.orders);
+        let score = f32::midpoint(self.own_injection(seen), seen.orders);
         Injection {
             score: Probability::clamped(score),
             flagged: score >= self.about.threshold,

@@ -12,6 +12,7 @@ mod file;
 mod fit;
 mod head;
 mod report;
+mod settle;
 mod task;
 
 pub use alone::{Alone, AloneError, Outputs};
@@ -20,4 +21,5 @@ pub use fit::{Example, FitError, Fitted, MOST_ROWS, Options, Progress, fit};
 pub use head::{About, Data, Head, Seen};
 pub(super) use report::share;
 pub use report::{Figure, Findings, Given, LabelFigures, Metrics, Pair, Suspect};
+pub(super) use settle::own_injection;
 pub use task::{LabelError, Task};
