@@ -1,5 +1,6 @@
 //! `classify`: what the heads read in a message.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,8 +12,8 @@ use super::filter::{self, Io, history, maybe, subject_and_text, text, together};
 use crate::app;
 use crate::config::Config;
 use crate::domain::message::Direction;
-use crate::nlp::heads::Input;
 use crate::nlp::heads::trained::{self, Alone, Head, Task};
+use crate::nlp::heads::{Input, Triage};
 
 /// Options of `classify`.
 #[derive(clap::Args, Debug)]
@@ -59,23 +60,10 @@ pub fn run(config: &Config, a: &Args) -> anyhow::Result<ExitCode> {
     }
     config.triage.heads.extend(a.model.iter().cloned());
     let encoder = app::encoder(&config)?;
-    let heads = heads(&config.triage.heads)?;
-    let trained = |k: &String| heads.keys().any(|task| Alone::can(*task) && task.as_str() == k);
-    if !a.only.is_empty() && !a.explain && a.only.iter().all(trained) {
-        let wanted = heads.into_values().filter(|h| a.only.iter().any(|o| o == h.task().as_str()));
-        let alone = Alone::new(wanted.collect(), &*encoder)?;
-        return each_batch(a, |inputs| {
-            alone
-                .read_batch(inputs, &*encoder)
-                .iter()
-                .map(|o| fields(&serde_json::to_value(o)))
-                .collect()
-        });
-    }
-    let triage = app::triage(&config, &*encoder)?;
+    let full = || app::triage(&config, &*encoder);
     let wanted = |k: &str| a.only.is_empty() || a.only.iter().any(|o| o == k);
     // Sentence by sentence too: an order to the model hides inside an honest letter.
-    each_batch(a, |inputs| {
+    let read = |triage: &Triage, inputs: &[Input<'_>]| {
         let analyses = triage.read_batch(inputs, &*encoder);
         let found = analyses.iter().map(|analysis| {
             let mut found = fields(&serde_json::to_value(analysis));
@@ -86,7 +74,25 @@ pub fn run(config: &Config, a: &Args) -> anyhow::Result<ExitCode> {
             });
             found
         });
-        found.collect()
+        found.collect::<Vec<_>>()
+    };
+    let heads = heads(&config.triage.heads)?;
+    let trained = |k: &String| heads.keys().any(|task| Alone::can(*task) && task.as_str() == k);
+    if a.only.is_empty() || a.explain || !a.only.iter().all(trained) {
+        let triage = full()?;
+        return each_batch(a, |inputs| Ok(read(&triage, inputs)));
+    }
+    let heads = heads.into_values().filter(|h| wanted(h.task().as_str())).collect();
+    let alone = Alone::new(heads, app::taxonomy(&config)?, &*encoder)?;
+    // Only what a thread is about needs all heads, and threads may never come.
+    let triage = OnceCell::new();
+    each_batch(a, |inputs| {
+        if wanted(Task::Intent.as_str()) && inputs.iter().any(|i| !i.history.is_empty()) {
+            let triage = triage.get_or_init(|| full().map_err(|e| format!("{e:#}")));
+            return triage.as_ref().map(|t| read(t, inputs)).map_err(Clone::clone);
+        }
+        let outputs = alone.read_batch(inputs, &*encoder);
+        Ok(outputs.iter().map(|o| fields(&serde_json::to_value(o))).collect())
     })
 }
 
@@ -109,7 +115,7 @@ fn fields(value: &serde_json::Result<Value>) -> Map<String, Value> {
 /// Runs the filter: `read` answers for the messages of a batch, in order.
 fn each_batch(
     a: &Args,
-    read: impl Fn(&[Input<'_>]) -> Vec<Map<String, Value>>,
+    read: impl Fn(&[Input<'_>]) -> Result<Vec<Map<String, Value>>, String>,
 ) -> anyhow::Result<ExitCode> {
     filter::run(a.io.input.as_deref(), |records| {
         together(records, subject_and_text, |records, _| {
@@ -132,7 +138,10 @@ fn each_batch(
                     ..Input::default()
                 })
                 .collect();
-            let mut found = read(&inputs).into_iter();
+            let mut found = match read(&inputs) {
+                Ok(found) => found.into_iter(),
+                Err(why) => return records.iter().map(|_| Err(why.clone())).collect(),
+            };
             let answers = records.iter().zip(&histories).map(|(r, history)| {
                 let found = found.next().ok_or("the text can't be encoded")?;
                 history.as_ref().map_err(Clone::clone)?;

@@ -174,7 +174,9 @@ pub async fn rollback(
     builtin: bool,
 ) -> anyhow::Result<ExitCode> {
     let (store, t) = open(config, tenant).await?;
-    let done = learning::rollback(&store, &t.id, task, builtin, &Actor::Operator).await;
+    let encoder = app::encoder(config)?;
+    let (by, encoder) = (Actor::Operator, encoder.id());
+    let done = learning::rollback(&store, &t.id, task, builtin, encoder, &by).await;
     told(
         store,
         done.map(|(gone, came)| {

@@ -47,6 +47,11 @@ impl Caller {
         self.1.charge(app, &self.0, (1, 1)).await
     }
 
+    /// Gives back units of the quota for what was refused after all.
+    pub(super) async fn give_back(&self, app: &App, units: u32) {
+        self.1.give_back(app, &self.0, Some(units)).await;
+    }
+
     /// For the audit log.
     pub fn actor(&self) -> Actor {
         Actor::Key(self.0.id.clone())

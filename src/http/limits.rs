@@ -2,12 +2,12 @@
 //! are taken ahead. The answers say what is left (`RateLimit`, `RateLimit-Policy`, as in
 //! draft-ietf-httpapi-ratelimit-headers-10) and a refusal says when to come back.
 //!
-//! A request costs one unit; where it brings several items, each costs one. Keys that took each other's
-//! place by rotation count together.
+//! A request costs one unit; where it brings several items, each costs one. What is answered by 429 costs nothing
+//! of the quota. Keys that took each other's place by rotation count together.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -115,7 +115,7 @@ impl From<Refused> for Problem {
             Refused::Rate { after } | Refused::Quota { after } => {
                 p.retry_after(u32::try_from(seconds(after)).unwrap_or(u32::MAX).max(1))
             }
-            Refused::Burst { .. } => p,
+            Refused::Burst { burst, .. } => p.with("burst", burst),
             Refused::Store(e) => e.into(),
         }
     }
@@ -135,7 +135,7 @@ struct Account {
     limits: KeyLimits,
     tenant: TenantId,
     bucket: Option<(Bucket, NonZeroU32, Rate)>,
-    ahead: tokio::sync::Mutex<Ahead>,
+    ahead: Arc<tokio::sync::Mutex<Ahead>>,
 }
 
 /// The accounts of all keys that were used lately.
@@ -172,14 +172,17 @@ impl Limits {
     fn account(&self, key: &Key) -> Arc<Account> {
         let limits = key.limits.over(self.usual);
         let mut all = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = all.get(&key.family).filter(|a| a.limits == limits) {
+        let known = all.get(&key.family);
+        if let Some(known) = known.filter(|a| a.limits == limits) {
             return known.clone();
         }
+        // With other limits it is still the same quota that was taken from.
+        let ahead = known.map(|a| a.ahead.clone()).unwrap_or_default();
         let new = Arc::new(Account {
             bucket: bucket(&limits),
             limits,
             tenant: key.tenant.clone(),
-            ahead: tokio::sync::Mutex::default(),
+            ahead,
         });
         all.insert(key.family.clone(), new.clone());
         new
@@ -205,14 +208,31 @@ impl Limits {
         if let Some(quota) = account.limits.quota {
             self.spend(store, key, &account, quota, cost, standing).await?;
         }
-        let paced = account.pace(units, standing);
-        if paced.is_err() && account.limits.quota.is_some() {
-            account.ahead.lock().await.left += cost;
-            if let Some(left) = &mut standing.quota {
-                left.units = left.units.saturating_add(cost);
+        let paced = account.pace(units, standing).map_err(|refused| match refused {
+            // Who comes back pays for the whole again.
+            Refused::Rate { after } => {
+                Refused::Rate { after: after + account.time_of(whole - cost) }
             }
+            other => other,
+        });
+        if paced.is_err() {
+            self.give_back(store, key, cost, standing).await;
         }
         paced
+    }
+
+    /// Gives units of the quota back: what they were for was refused. The pace stays as it is, so that being
+    /// refused is no reason to ask more often.
+    async fn give_back(&self, store: &Store, key: &Key, units: u32, standing: &mut Standing) {
+        let account = self.account(key);
+        let Some(quota) = account.limits.quota else { return };
+        let mut ahead = account.ahead.lock().await;
+        if ahead.period == quota.period.name(store.host.now()) {
+            ahead.left = ahead.left.saturating_add(units);
+            if let Some(left) = &mut standing.quota {
+                left.units = left.units.saturating_add(units);
+            }
+        }
     }
 
     async fn spend(
@@ -278,6 +298,13 @@ impl Limits {
 }
 
 impl Account {
+    /// How long the pace takes to bring so many units.
+    fn time_of(&self, units: u32) -> Duration {
+        self.bucket.as_ref().map_or(Duration::ZERO, |(.., rate)| {
+            (rate.per() / rate.count().get()).saturating_mul(units)
+        })
+    }
+
     fn pace(&self, units: NonZeroU32, standing: &mut Standing) -> Result<(), Refused> {
         let Some((bucket, burst, rate)) = &self.bucket else { return Ok(()) };
         let each = rate.per() / rate.count().get();
@@ -304,11 +331,21 @@ impl Account {
 
 /// What a request has cost so far; its handler may add to it.
 #[derive(Debug, Clone, Default)]
-pub struct Meter(Arc<Mutex<Standing>>);
+pub struct Meter(Arc<Mutex<Cost>>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Cost {
+    standing: Standing,
+    units: u32,
+}
 
 impl Meter {
+    fn cost(&self) -> MutexGuard<'_, Cost> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn standing(&self) -> Standing {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cost().standing
     }
 
     /// Charges a key `cost` of the `whole` that its request costs.
@@ -325,8 +362,24 @@ impl Meter {
         let cost = (units(cost), units(whole));
         let mut standing = self.standing();
         let charged = app.key_limits.charge(&app.store, key, cost, &mut standing).await;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+        let mut total = self.cost();
+        total.standing = standing;
+        if charged.is_ok() {
+            total.units = total.units.saturating_add(cost.0);
+        }
         charged
+    }
+
+    /// Gives back what the quota was charged for something that was refused: so many units, or all of the request.
+    pub async fn give_back(&self, app: &App, key: &Key, units: Option<u32>) {
+        let (mut standing, units) = {
+            let mut total = self.cost();
+            let units = units.unwrap_or(u32::MAX).min(total.units);
+            total.units -= units;
+            (total.standing, units)
+        };
+        app.key_limits.give_back(&app.store, key, units, &mut standing).await;
+        self.cost().standing = standing;
     }
 }
 
@@ -343,7 +396,8 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
         Err(unknown) => return unknown.into_response(),
     };
     let meter = found.meter().clone();
-    let charged = meter.charge(&app, &found.0, (1, 1)).await;
+    let key = found.0.clone();
+    let charged = meter.charge(&app, &key, (1, 1)).await;
     let mut answer = match charged {
         Ok(()) => {
             request.extensions_mut().insert::<Caller>(found);
@@ -351,6 +405,9 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
         }
         Err(refused) => Problem::from(refused).into_response(),
     };
+    if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+        meter.give_back(&app, &key, None).await;
+    }
     meter.standing().write(answer.headers_mut());
     answer
 }

@@ -16,7 +16,7 @@ use super::threads::{Page, foreign_cursor, items_of_page};
 use super::{App, id, read_json};
 use crate::adapters::{ssrf, standard_webhooks};
 use crate::domain::event::EventKind;
-use crate::domain::ids::{EndpointId, EventId, Micros};
+use crate::domain::ids::{EndpointId, EventId, Micros, TenantId};
 use crate::store::webhook::{self, Delivery, Endpoint};
 use crate::store::{self, Tx, audit, event};
 
@@ -68,6 +68,9 @@ pub struct Webhook {
     failures: i64,
     #[schema(required, format = DateTime)]
     failing_since: Option<String>,
+    /// After no answer, 408, 425, 429 or 5xx: nothing is posted before then.
+    #[schema(required, format = DateTime)]
+    rest_until: Option<String>,
     #[schema(format = DateTime)]
     created_at: String,
     /// The signing secret; in the answer that made it, nowhere else.
@@ -143,6 +146,7 @@ impl Webhook {
             disabled_at: e.disabled.as_ref().map(|d| d.0.rfc3339()),
             failures: e.failures,
             failing_since: e.failing_since.map(Micros::rfc3339),
+            rest_until: e.rest_until.map(Micros::rfc3339),
             created_at: e.created_at.rfc3339(),
             secret,
         }
@@ -292,13 +296,15 @@ pub async fn change(
     let mut e = webhook::get(&app.store, &mut tx, t, &wanted).await?;
     if let Some(url) = &w.url {
         e.url = address(&app, url)?;
+        e.revive();
     }
     if let Some(names) = &w.events {
         e.kinds = kinds(names)?;
     }
     match w.enabled {
         Some(true) => {
-            (e.disabled, e.failures, e.failing_since, e.rest_until) = (None, 0, None, None);
+            e.disabled = None;
+            e.revive();
         }
         Some(false) if e.disabled.is_none() => {
             e.disabled = Some((now, "by_hand".to_owned()));
@@ -312,6 +318,9 @@ pub async fn change(
         e.secrets.truncate(2);
     }
     webhook::update(&app.store, &mut tx, t, &e).await?;
+    if e.disabled.is_none() && (w.url.is_some() || w.enabled == Some(true)) {
+        webhook::hurry(&app.store, &mut tx, t, &e.id, now).await?;
+    }
     let detail = json!({"url": w.url.is_some(), "events": e.kinds, "enabled": w.enabled,
         "rotated": secret.is_some()});
     log(&app, &mut tx, &caller, "webhook.changed", &e.id, detail).await?;
@@ -368,8 +377,8 @@ pub async fn test(
     let wanted: EndpointId = id("webhook", &path)?;
     let t = caller.tenant();
     let mut tx = app.store.db.begin().await?;
-    let e = webhook::get(&app.store, &mut tx, t, &wanted).await?;
-    enabled(&e)?;
+    event::lock(&mut tx, t).await?;
+    let e = stirred(&app, &mut tx, t, &wanted).await?;
     let (kind, object) = (EventKind::WebhookTest, format!("webhook:{}", e.id));
     let data = json!({"webhook": e.id});
     let event = event::append(&app.store, &mut tx, t, kind, object, &data).await?;
@@ -377,12 +386,23 @@ pub async fn test(
     Ok((StatusCode::ACCEPTED, Json(EventRef { event })).into_response())
 }
 
-fn enabled(e: &Endpoint) -> Result<(), Problem> {
-    if e.disabled.is_none() {
-        return Ok(());
+/// An endpoint that somebody wants to see something posted to now: it isn't left alone any longer. How it has
+/// failed so far still counts.
+async fn stirred(
+    app: &App,
+    tx: &mut Tx,
+    tenant: &TenantId,
+    id: &EndpointId,
+) -> Result<Endpoint, Problem> {
+    let mut e = webhook::get(&app.store, tx, tenant, id).await?;
+    if e.disabled.is_some() {
+        let why = "this webhook is switched off: switch it on by PATCH {\"enabled\": true}";
+        return Err(Problem::new(StatusCode::CONFLICT, "webhook_disabled", why));
     }
-    let why = "this webhook is switched off: switch it on by PATCH {\"enabled\": true}";
-    Err(Problem::new(StatusCode::CONFLICT, "webhook_disabled", why))
+    if e.rest_until.take().is_some() {
+        webhook::update(&app.store, tx, tenant, &e).await?;
+    }
+    Ok(e)
 }
 
 fn entry(d: Delivery) -> DeliveryView {
@@ -463,8 +483,7 @@ pub async fn redeliver(
     let t = caller.tenant();
     let mut tx = app.store.db.begin().await?;
     event::lock(&mut tx, t).await?;
-    let e = webhook::get(&app.store, &mut tx, t, &wanted).await?;
-    enabled(&e)?;
+    let e = stirred(&app, &mut tx, t, &wanted).await?;
     let now = app.store.db.now(&mut tx).await?;
     webhook::again(&app.store, &mut tx, t, &e.id, &which, now).await?;
     webhook::wake(&app.store, &mut tx, t, &e.id, now).await?;

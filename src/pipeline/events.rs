@@ -104,12 +104,16 @@ async fn post(
     event::lock(&mut tx, t).await?;
     job::still_ours(&mut tx, job).await?;
     // As it is now: somebody may have changed or removed it meanwhile.
+    let posted_to = endpoint.url;
     let endpoint = match webhook::get(store, &mut tx, t, &endpoint.id).await {
         Ok(e) => e,
         Err(store::Error::NotFound(_)) => return Ok(()),
         Err(e) => return Err(e.into()),
     };
-    settle(p, &mut tx, t, endpoint, delivery, (&posted, took)).await?;
+    // What another address answered says nothing about this one: the delivery just stays due.
+    if endpoint.url == posted_to || judge(&posted).why.is_none() {
+        settle(p, &mut tx, t, endpoint, delivery, (&posted, took)).await?;
+    }
     tx.commit().await?;
     Ok(())
 }
@@ -155,7 +159,7 @@ async fn settle(
         let a = Attempt { state: "delivered", next_at: now, status: v.status, error: None, took };
         webhook::attempted(store, c, t, &e.id, &d.event, &a).await?;
         if e.failures > 0 || e.rest_until.is_some() {
-            (e.failures, e.failing_since, e.rest_until) = (0, None, None);
+            e.revive();
             webhook::update(store, c, t, &e).await?;
         }
         return Ok(());

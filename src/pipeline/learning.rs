@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sqlx::AnyConnection;
 
 use crate::domain::audit::Actor;
 use crate::domain::ids::{ModelId, TenantId};
@@ -180,6 +181,22 @@ fn against(m: &Model, running: Option<&ModelId>) -> Result<Vec<String>, serde_js
     Ok(all)
 }
 
+/// Refuses a model that goes with another encoder or other word lists than are in use.
+async fn usable(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    m: &Model,
+    encoder: &str,
+) -> Result<(), LearningError> {
+    if !comparable(&m.encoder, encoder) {
+        let (wanted, found) = (m.encoder.clone(), encoder.to_owned());
+        return Err(LearningError::Encoder { name: m.name.clone(), wanted, found });
+    }
+    let weights = model::weights(store, c, tenant, &m.id).await?;
+    Ok(Head::from_bytes(&weights.head, &m.name)?.check(encoder)?)
+}
+
 /// Promotes a model: from the next second on it reads the tenant's messages. `reason` overrides what speaks against
 /// it; the encoder can't be overridden. Gives the model as it is then.
 ///
@@ -199,12 +216,7 @@ pub async fn promote(
     if m.state == ModelState::Promoted {
         return Err(LearningError::Runs);
     }
-    if !comparable(&m.encoder, encoder) {
-        let (wanted, found) = (m.encoder, encoder.to_owned());
-        return Err(LearningError::Encoder { name: m.name, wanted, found });
-    }
-    let weights = model::weights(store, &mut tx, tenant, id).await?;
-    Head::from_bytes(&weights.head, &m.name)?.check(encoder)?;
+    usable(store, &mut tx, tenant, &m, encoder).await?;
     let running = model::running(&mut tx, tenant, &m.task).await?;
     let against = against(&m, running.as_ref())?;
     if !against.is_empty() && reason.is_none() {
@@ -224,12 +236,14 @@ pub async fn promote(
 /// Gives what went and what came.
 ///
 /// # Errors
-/// [`LearningError::Nothing`] when none is promoted; store errors.
+/// [`LearningError::Nothing`] when none is promoted; when what ran before goes with another encoder or other word
+/// lists than are in use; store errors.
 pub async fn rollback(
     store: &Store,
     tenant: &TenantId,
     task: Task,
     builtin: bool,
+    encoder: &str,
     by: &Actor,
 ) -> Result<(Model, Option<Model>), LearningError> {
     let mut tx = store.db.begin().await?;
@@ -237,6 +251,10 @@ pub async fn rollback(
     let running = model::running(&mut tx, tenant, task.as_str()).await?;
     let gone = model::get(&mut tx, tenant, &running.ok_or(LearningError::Nothing)?).await?;
     let back = gone.parent.clone().filter(|_| !builtin);
+    if let Some(id) = &back {
+        let before = model::get(&mut tx, tenant, id).await?;
+        usable(store, &mut tx, tenant, &before, encoder).await?;
+    }
     let next = back.as_ref().map(|id| (id, Step::Back));
     model::replace(store, &mut tx, tenant, task.as_str(), next).await?;
     let detail = json!({"task": gone.task, "name": gone.name, "after": back});

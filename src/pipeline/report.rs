@@ -1,50 +1,131 @@
-//! What an inbox platform is told: of a message that was read its labels and priority, of a review its
+//! What an inbox platform is told: of a thread the labels and priority of its latest message, of a review its
 //! draft as a private note. The job looks at what is stored when it runs, so an edit in between is told
-//! as it ended; telling it again changes nothing.
+//! as it ended; telling it again changes nothing. One job at a time tells of a thread, so that an older
+//! message's labels never come after a newer one's.
 
 use std::collections::BTreeSet;
 
+use sqlx::AnyConnection;
+
 use super::{Pipeline, StepError, threads};
-use crate::domain::ids::{MessageId, ReviewId, TenantId};
+use crate::domain::ids::{MessageId, ReviewId, TenantId, ThreadId};
 use crate::domain::masking::MaskedText;
 use crate::domain::platform::numbers;
 use crate::domain::review::State;
 use crate::domain::triage::{Analysis, SpamLabel, UrgencyLevel};
 use crate::ports::platform::{Access, NotTold, Note, Telling};
 use crate::store::channel::{self, ChatwootSettings};
-use crate::store::job::{self, Claim};
-use crate::store::{self, draft, message, review};
+use crate::store::job::{self, Claim, Kind};
+use crate::store::{self, Store, draft, message, review, tenant};
+
+/// What a job is about.
+enum Subject {
+    Thread(ThreadId),
+    Review(ReviewId),
+}
+
+/// What was read in the latest message of a thread.
+type Latest = Option<(MessageId, Analysis)>;
+
+/// Makes sure that a thread's labels are told of. A job at work sees by itself, when it ends, that there is more. The
+/// caller holds the tenant's lock.
+///
+/// # Errors
+/// Store errors.
+pub(super) async fn tell_thread(
+    store: &Store,
+    c: &mut AnyConnection,
+    t: &TenantId,
+    thread: &ThreadId,
+) -> store::Result<()> {
+    let told = format!("thread:{thread}");
+    if !job::is_running(c, t, Kind::Report, &told).await? {
+        let now = store.db.now(c).await?;
+        job::enqueue_once(store, c, t, Kind::Report, &told, now).await?;
+    }
+    Ok(())
+}
 
 /// Runs the job.
 ///
 /// # Errors
 /// [`StepError`].
 pub async fn run(p: &Pipeline, job: &Claim) -> Result<(), StepError> {
-    if let Some((access, telling)) = prepare(p, job).await? {
-        p.platform.tell(&access, &telling).await.map_err(|e| match e {
+    let (store, t) = (&p.store, &job.tenant);
+    let Some(subject) = subject(p, job).await? else { return finish(store, job, None).await };
+    let told = match &subject {
+        Subject::Thread(id) => of_thread(p, t, id).await,
+        Subject::Review(id) => of_review(p, t, id).await.map(|telling| (telling, None)),
+    };
+    let (telling, latest) = match told {
+        Ok(told) => told,
+        // Deleted or erased since.
+        Err(store::Error::NotFound(_) | store::Error::Erased) => (None, None),
+        Err(e) => return Err(e.into()),
+    };
+    if let Some((access, telling)) = telling
+        && let Err(not) = p.platform.tell(&access, &telling).await
+    {
+        return Err(match not {
             NotTold::Later { after, why } => StepError::Retry { why, after },
+            // What has come meanwhile counted on this job.
+            NotTold::Never { why } if is_stale(store, t, &subject, &latest).await? => {
+                StepError::Retry { why, after: None }
+            }
             NotTold::Never { why } => StepError::Fail { why },
-        })?;
+        });
     }
-    let mut tx = p.store.db.begin().await?;
-    let now = p.store.db.now(&mut tx).await?;
+    finish(store, job, Some((&subject, latest))).await
+}
+
+/// Whether something newer than what was told has been read in a thread.
+async fn is_stale(
+    store: &Store,
+    t: &TenantId,
+    subject: &Subject,
+    told: &Latest,
+) -> store::Result<bool> {
+    let Subject::Thread(id) = subject else { return Ok(false) };
+    let mut c = store.db.read().await?;
+    Ok(message::latest_analysis(&mut c, t, id).await? != *told)
+}
+
+/// Ends the job and, where something newer was read meanwhile, makes the next. Under the lock, so that what was read
+/// a moment ago is either seen here or finds no job at work.
+async fn finish(
+    store: &Store,
+    job: &Claim,
+    told: Option<(&Subject, Latest)>,
+) -> Result<(), StepError> {
+    let mut tx = store.db.begin().await?;
+    tenant::lock(&mut tx, &job.tenant).await?;
+    let now = store.db.now(&mut tx).await?;
     job::complete(&mut tx, job, now).await?;
+    if let Some((Subject::Thread(id), told)) = told
+        && message::latest_analysis(&mut tx, &job.tenant, id).await? != told
+    {
+        tell_thread(store, &mut tx, &job.tenant, id).await?;
+    }
     tx.commit().await?;
     Ok(())
 }
 
-/// What is to be told; nothing if it has become pointless.
-async fn prepare(p: &Pipeline, job: &Claim) -> Result<Option<(Access, Telling)>, StepError> {
-    let told = match job.ref_id.split_once(':') {
-        Some(("message", id)) => of_message(p, &job.tenant, &store::parse("job.ref_id", id)?).await,
-        Some(("review", id)) => of_review(p, &job.tenant, &store::parse("job.ref_id", id)?).await,
-        _ => return Err(StepError::fail("the job names neither a message nor a review")),
-    };
-    match told {
-        Ok(told) => Ok(told),
-        // Deleted or erased since.
-        Err(store::Error::NotFound(_) | store::Error::Erased) => Ok(None),
-        Err(e) => Err(e.into()),
+/// What a job is about; nothing if that is no more.
+async fn subject(p: &Pipeline, job: &Claim) -> Result<Option<Subject>, StepError> {
+    match job.ref_id.split_once(':') {
+        Some(("thread", id)) => Ok(Some(Subject::Thread(store::parse("job.ref_id", id)?))),
+        Some(("review", id)) => Ok(Some(Subject::Review(store::parse("job.ref_id", id)?))),
+        // A job that an earlier version of the program has left.
+        Some(("message", id)) => {
+            let id: MessageId = store::parse("job.ref_id", id)?;
+            let mut c = p.store.db.read().await?;
+            match message::get(&mut c, &job.tenant, &id).await {
+                Ok(row) => Ok(row.thread.map(Subject::Thread)),
+                Err(store::Error::NotFound(_)) => Ok(None),
+                Err(e) => Err(e.into()),
+            }
+        }
+        _ => Err(StepError::fail("the job names neither a thread nor a review")),
     }
 }
 
@@ -67,17 +148,25 @@ async fn place(
     Ok((row.state != "deleted" && !ch.disabled).then_some((access, set, telling)))
 }
 
-async fn of_message(
+async fn of_thread(
     p: &Pipeline,
     t: &TenantId,
-    id: &MessageId,
-) -> store::Result<Option<(Access, Telling)>> {
-    let Some((access, set, mut telling)) = place(p, t, id).await? else { return Ok(None) };
-    let mut c = p.store.db.read().await?;
-    let Some(analysis) = message::analysis(&mut c, t, id).await? else { return Ok(None) };
-    (telling.labels, telling.without) = labels(&set, &analysis);
+    thread: &ThreadId,
+) -> store::Result<(Option<(Access, Telling)>, Latest)> {
+    let latest = {
+        let mut c = p.store.db.read().await?;
+        message::latest_analysis(&mut c, t, thread).await?
+    };
+    let Some((id, analysis)) = &latest else { return Ok((None, None)) };
+    let place = match place(p, t, id).await {
+        // Erased since: there is nobody to tell, and nothing newer either.
+        Err(store::Error::NotFound(_) | store::Error::Erased) => None,
+        found => found?,
+    };
+    let Some((access, set, mut telling)) = place else { return Ok((None, latest)) };
+    (telling.labels, telling.without) = labels(&set, analysis);
     telling.priority = set.priority.then(|| priority(analysis.urgency.level));
-    Ok(Some((access, telling)))
+    Ok((Some((access, telling)), latest))
 }
 
 /// The labels that a conversation should have, and those of ours that it should not.

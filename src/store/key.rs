@@ -120,7 +120,7 @@ pub async fn create(
     Ok((id, text))
 }
 
-/// Sets what a key may do.
+/// Sets what a key may do, and those whose place it took or that took its place: they count together.
 ///
 /// # Errors
 /// [`Error::NotFound`].
@@ -131,7 +131,8 @@ pub async fn limit(
     limits: &KeyLimits,
 ) -> Result<()> {
     let n = q("update api_key set rate = $3, burst = $4, quota = $5
-               where tenant_id = $1 and id = $2")
+               where tenant_id = $1 and coalesce(family, id) =
+                 (select coalesce(k.family, k.id) from api_key k where k.tenant_id = $1 and k.id = $2)")
     .bind(tenant.as_str().to_owned())
     .bind(id.as_str().to_owned())
     .bind(limits.rate.map(|r| r.to_string()))
@@ -140,7 +141,7 @@ pub async fn limit(
     .execute(c)
     .await?
     .rows_affected();
-    if n == 1 { Ok(()) } else { Err(Error::NotFound("API key")) }
+    if n > 0 { Ok(()) } else { Err(Error::NotFound("API key")) }
 }
 
 /// Makes a key in the place of another, with the same name, scopes, person, limits and counts. The old

@@ -38,6 +38,13 @@ pub struct Endpoint {
     pub rest_until: Option<Micros>,
 }
 
+impl Endpoint {
+    /// Forgets how it has fared: somebody has seen to it, or it is another one now.
+    pub fn revive(&mut self) {
+        (self.failures, self.failing_since, self.rest_until) = (0, None, None);
+    }
+}
+
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint")
@@ -435,7 +442,7 @@ pub struct Attempt<'a> {
     pub took: Duration,
 }
 
-/// Records an attempt.
+/// Records an attempt. What was given up or dropped meanwhile stays so, unless it has arrived after all.
 ///
 /// # Errors
 /// Database errors.
@@ -449,7 +456,8 @@ pub async fn attempted(
 ) -> Result<()> {
     q("update webhook_delivery set state = $4, attempts = attempts + 1, next_at = $5, status = $6,
          error = $7, took_ms = $8, updated_at = $9
-       where tenant_id = $1 and endpoint_id = $2 and event_id = $3")
+       where tenant_id = $1 and endpoint_id = $2 and event_id = $3
+         and (state = 'pending' or $10 = 'delivered')")
     .bind(tenant.as_str().to_owned())
     .bind(id.as_str().to_owned())
     .bind(event.as_str().to_owned())
@@ -459,6 +467,7 @@ pub async fn attempted(
     .bind(a.error.map(str::to_owned))
     .bind(i64::try_from(a.took.as_millis()).unwrap_or(i64::MAX))
     .bind(store.host.now().0)
+    .bind(a.state)
     .execute(c)
     .await?;
     Ok(())
@@ -482,6 +491,30 @@ pub async fn drop_pending(
     .execute(c)
     .await?
     .rows_affected())
+}
+
+/// What waits for an endpoint is due now. The caller holds the lock of the events' head.
+///
+/// # Errors
+/// Database errors.
+pub async fn hurry(
+    store: &Store,
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &EndpointId,
+    now: Micros,
+) -> Result<()> {
+    q("update webhook_delivery set next_at = $3
+       where tenant_id = $1 and endpoint_id = $2 and state = 'pending' and next_at > $3")
+    .bind(tenant.as_str().to_owned())
+    .bind(id.as_str().to_owned())
+    .bind(now.0)
+    .execute(&mut *c)
+    .await?;
+    if next_due(c, tenant, id).await?.is_some() {
+        wake(store, c, tenant, id, now).await?;
+    }
+    Ok(())
 }
 
 /// Puts a delivery back to be made at once, with fresh attempts, under the same id.

@@ -300,3 +300,24 @@ on_both!(what_can_t_be_told_now_is_told_later_and_once, engine, {
     assert_eq!(double.messages(true).len(), 1);
     assert_eq!(double.look(|s| s.labels.clone()), ["english"]);
 });
+
+on_both!(an_older_message_s_labels_never_come_after_a_newer_one_s, engine, {
+    let app = TestApp::start(engine).await;
+    app.teach("Returns", ARTICLE).await;
+    let (server, double) = double().await;
+    // The platform is away while both messages are read.
+    double.look(|s| (s.labels, s.refuse) = (vec!["vip".into(), "english".into()], vec![503; 100]));
+    connect(&app, &server.uri()).await;
+    let german = "Wie lange habe ich Zeit, einen Artikel zurückzugeben, den ich gekauft habe?";
+    for (n, text) in [(5, QUESTION), (6, german)] {
+        let (_, said) = heard(&app, &created(n, text, &json!({}))).await;
+        app.review_in(&id(&said), &["pending", "superseded", "no_match"]).await;
+    }
+    double.look(|s| s.refuse.clear());
+    app.quiet().await;
+    assert_eq!(double.look(|s| s.labels.clone()), ["vip"], "the latest message is German");
+    let mut c = app.store.db.read().await.unwrap();
+    let about = "select count(*) from job where kind = 'report' and ref_id like 'thread:%'";
+    let (n,): (i64,) = sqlx::query_as(about).fetch_one(&mut *c).await.unwrap();
+    assert_eq!(n, 1, "one job tells of the thread");
+});

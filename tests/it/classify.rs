@@ -279,7 +279,8 @@ async fn a_full_queue_refuses_and_recovers() {
     let more =
         ["classify.queue=4", "classify.max_items=2", "classify.batch=1", "classify.workers=1"];
     let app = TestApp::idle(Engine::Sqlite, &more).await;
-    let key = &app.home.key;
+    let (_, key) = app.key(&["classify"], &limits(None, 0, Some("1000/day")), None).await;
+    let key = &key;
     let text = "Where is my parcel? ".repeat(100);
     let one = || async {
         let r = app
@@ -303,6 +304,12 @@ async fn a_full_queue_refuses_and_recovers() {
     assert!(all.iter().all(|(s, ..)| *s == 429 || *s == 200), "{all:?}");
     assert!(all.iter().any(|(s, ..)| *s == 200));
     assert_eq!(one().await.0, 200, "and there is room again");
+    // What was refused cost nothing of the quota.
+    let left = 1000 - (all.len() - refused.len()) - 2;
+    let (status, headers, _) = post(&app, key, 1).await;
+    assert_eq!(status, 200);
+    let quota = headers["ratelimit"].to_str().unwrap();
+    assert!(quota.starts_with(&format!("\"quota\";r={left};")), "{quota} and not {left}");
     let metrics = app.http.get(format!("{}/metrics", app.base)).send().await.unwrap();
     let metrics = metrics.text().await.unwrap();
     let refused =
@@ -339,6 +346,25 @@ async fn one_keys_batch_does_not_hold_up_anothers_text() {
     let (status, b) = (&mut batch).await;
     drop(batch);
     assert_eq!((status, b["items"].as_array().map(Vec::len)), (200, Some(256)));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_stream_keeps_its_keys_pace_and_pays_for_what_can_not_be_read() {
+    // Lines wait longer for the pace than they may for the queue.
+    let app = TestApp::idle(Engine::Sqlite, &["classify.deadline_ms=900"]).await;
+    let (_, slow) = app.key(&["classify"], &limits(Some("1/s"), 1, None), None).await;
+    let begun = std::time::Instant::now();
+    let answers = lines_of(&app, &slow, "", "{\"text\": \"Hello\"}\n".repeat(3)).await;
+    assert!(answers.iter().all(|a| a["intent"].is_object()), "{answers:?}");
+    assert!(answers.len() == 3 && begun.elapsed() >= Duration::from_millis(1900));
+
+    let (_, few) = app.key(&["classify"], &limits(None, 0, Some("3/day")), None).await;
+    let bad = "{\"id\": 1}\nnot json\n".repeat(3);
+    let answers = lines_of(&app, &few, "", bad).await;
+    let codes: Vec<&str> =
+        answers.iter().map(|a| a["error"]["code"].as_str().unwrap_or("none")).collect();
+    assert_eq!(codes, ["bad_item", "bad_json", "bad_item", "quota_exceeded"], "{answers:?}");
     app.stop().await;
 }
 
@@ -397,6 +423,17 @@ on_both!(scopes_ends_and_rotation_bind, engine, {
     drop(c);
     let last = all.iter().max_by_key(|l| l.created_at).unwrap();
     assert_eq!((&last.key.limits, &last.key.family), (&set, &id));
+    // Other limits are those of all of them: else they would begin anew with each change between two keys.
+    let other = limits(Some("7/s"), 7, None);
+    let mut tx = app.store.db.begin().await.unwrap();
+    key::limit(&mut tx, &app.home.id, &last.key.id, &other).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut c = app.store.db.read().await.unwrap();
+    let all = key::list(&mut c, &app.home.id).await.unwrap();
+    drop(c);
+    let family: Vec<_> = all.iter().filter(|l| l.key.family == id).collect();
+    assert_eq!(family.len(), 3);
+    assert!(family.iter().all(|l| l.key.limits == other), "{family:?}");
     assert!(rotate("018f0000-0000-7000-8000-000000000000".parse().unwrap(), 0).await.is_err());
     app.stop().await;
 });
@@ -412,7 +449,8 @@ async fn a_pace_is_kept_and_told() {
     // Items count each: three are one too many.
     let (status, headers, code) = post(&app, &key, 3).await;
     assert_eq!((status, code), (429, json!("rate_limited")));
-    assert!(headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 3000);
+    // One unit more than is left, and the one that the next request costs by itself.
+    assert!(headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 6000);
     let items = json!({"items": [{"text": "a"}, {"text": "b"}]});
     assert_eq!(app.post(&key, "/v1/mask", &items).await.0, 429);
     let (_, one_more) = app.key(&["classify"], &limits(Some("1/h"), 3, None), None).await;
@@ -421,6 +459,8 @@ async fn a_pace_is_kept_and_told() {
         json!("rate_limited"),
         "never more than the burst"
     );
+    let never = json!({"items": [{"text": "a"}, {"text": "b"}, {"text": "c"}, {"text": "d"}]});
+    assert_eq!(app.post(&one_more, "/v1/classify", &never).await.1["burst"], 3);
     // Others have the configured pace.
     let (_, plain) = app.key(&["classify"], &KeyLimits::default(), None).await;
     assert_eq!(post(&app, &plain, 1).await.1["ratelimit-policy"], "\"rate\";q=4;w=7200");

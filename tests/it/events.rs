@@ -366,6 +366,38 @@ on_both!(a_webhook_is_tried_again_under_the_same_id, engine, {
     assert_eq!(again.await.as_deref(), Some(ids[0]));
 });
 
+on_both!(an_endpoint_at_rest_is_woken_by_who_has_seen_to_it, engine, {
+    let app = TestApp::start(engine).await;
+    let asked = status(503).insert_header("retry-after", "3600");
+    let server = endpoint(vec![asked, status(200)]).await;
+    let (id, _) = subscribe(&app, &server.uri(), &["message.received"]).await;
+    app.say("s-1", "t-1", QUESTION).await;
+    let path = format!("/v1/webhooks/{id}");
+    let resting = eventually(|| async {
+        let (_, w) = app.get(&app.home.key, &path).await;
+        w["rest_until"].is_string().then_some(w)
+    });
+    assert_eq!(resting.await.unwrap()["failures"], 1);
+    app.say("s-2", "t-2", QUESTION).await;
+    logged(&app, &id, "pending", 2).await;
+    assert_eq!(server.received_requests().await.unwrap().len(), 1, "it is left alone");
+
+    // A test is posted at once, and so is what had to wait only for the rest to end.
+    assert_eq!(app.post(&app.home.key, &format!("{path}/test"), &json!({})).await.0, 202);
+    logged(&app, &id, "delivered", 2).await;
+    let (_, w) = app.get(&app.home.key, &path).await;
+    assert_eq!((&w["rest_until"], &w["failures"]), (&Value::Null, &json!(0)));
+    assert_eq!(log(&app, &id).await.last().unwrap()["state"], "pending", "in its hour");
+
+    // At a new address all that waits is posted.
+    let moved = endpoint(vec![status(200)]).await;
+    let change = app.http.patch(format!("{}{path}", app.base)).bearer_auth(&app.home.key);
+    let change = change.json(&json!({"url": moved.uri()})).send().await.unwrap();
+    assert_eq!(change.status(), 200);
+    logged(&app, &id, "delivered", 3).await;
+    assert_eq!(moved.received_requests().await.unwrap().len(), 1);
+});
+
 on_both!(an_endpoint_that_is_gone_is_switched_off, engine, {
     let app = TestApp::start(engine).await;
     let server = endpoint(vec![status(410), status(200)]).await;

@@ -75,6 +75,16 @@ async fn promote(
     learning::promote(&app.store, &app.home.id, id, encoder, reason, &Actor::Operator).await
 }
 
+async fn rollback(
+    app: &TestApp,
+    models: &Models,
+    builtin: bool,
+) -> Result<(Model, Option<Model>), LearningError> {
+    let (t, task) = (&app.home.id, Task::Intent);
+    let (encoder, by) = (models.encoder.id(), Actor::Operator);
+    learning::rollback(&app.store, t, task, builtin, encoder, &by).await
+}
+
 async fn audited(store: &Store, tenant: &TenantId, id: &ModelId) -> Vec<(String, Value)> {
     let mut c = store.db.read().await.unwrap();
     let all = audit::of_object(&mut c, tenant, &format!("model:{id}")).await.unwrap();
@@ -138,20 +148,21 @@ on_both!(corrections_become_a_head_that_is_promoted_and_taken_back, engine, {
     }
     assert!(matches!(promote(&app, &models, &made.id, None).await, Err(LearningError::Runs)));
 
-    let t = &app.home.id;
-    let by = Actor::Operator;
-    let back = learning::rollback(&app.store, t, Task::Intent, false, &by).await.unwrap();
+    let back = rollback(&app, &models, false).await.unwrap();
     assert_eq!((back.0.state, back.1.is_none()), (ModelState::Promoted, true));
     let again = eventually(|| async {
         let found = classify(&app, &key, asked).await;
         (found.1 == shipped).then_some(found.0)
     });
     assert_eq!(again.await, Some(old));
-    let nothing = learning::rollback(&app.store, t, Task::Intent, false, &by).await;
+    let nothing = rollback(&app, &models, false).await;
     assert!(matches!(nothing, Err(LearningError::Nothing)));
 
-    let actions: Vec<String> =
-        audited(&app.store, t, &made.id).await.into_iter().map(|(action, _)| action).collect();
+    let actions: Vec<String> = audited(&app.store, &app.home.id, &made.id)
+        .await
+        .into_iter()
+        .map(|(action, _)| action)
+        .collect();
     assert_eq!(actions, ["model.proposed", "model.promoted", "model.rolled_back"]);
     let mut c = app.store.db.read().await.unwrap();
     assert!(model::get(&mut c, &other.id, &made.id).await.is_err(), "another tenant's");
@@ -187,18 +198,27 @@ on_both!(a_worse_proposal_is_refused_unless_somebody_says_why, engine, {
     let second = propose(&app, &models).await.unwrap();
     assert_eq!(second.parent.as_ref(), Some(&made.id));
     let third = propose(&app, &models).await.unwrap();
-    let t = &app.home.id;
     let stale = promote(&app, &models, &second.id, None).await;
     assert!(
         matches!(&stale, Err(LearningError::Refused(w)) if w[0].contains("newer")),
         "{stale:?}"
     );
     promote(&app, &models, &third.id, None).await.unwrap();
-    let by = Actor::Operator;
-    let (gone, came) = learning::rollback(&app.store, t, Task::Intent, false, &by).await.unwrap();
+    // What was trained on another encoder can't come back.
+    let encoder = async |name: &str| {
+        let mut tx = app.store.db.begin().await.unwrap();
+        let set = sqlx::query("update model set encoder = $1 where id = $2");
+        set.bind(name.to_owned()).bind(made.id.to_string()).execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    encoder("another/f32").await;
+    let foreign = rollback(&app, &models, false).await;
+    assert!(matches!(&foreign, Err(LearningError::Encoder { .. })), "{foreign:?}");
+    encoder(models.encoder.id()).await;
+    let (gone, came) = rollback(&app, &models, false).await.unwrap();
     assert_eq!((gone.id, came.map(|m| m.id)), (third.id.clone(), Some(made.id)));
     promote(&app, &models, &third.id, None).await.unwrap();
-    let (_, came) = learning::rollback(&app.store, t, Task::Intent, true, &by).await.unwrap();
+    let (_, came) = rollback(&app, &models, true).await.unwrap();
     assert!(came.is_none(), "the built-in head");
     app.stop().await;
 });

@@ -114,12 +114,21 @@ fn a_head_is_trained_and_takes_the_place_of_the_built_in_one() {
         assert!(a.get("spam").is_none() && a.get("versions").is_none());
     }
     assert_eq!((&alone[1]["kept"], alone[1].get("text")), (&json!(true), None));
+    let read_alone = alone;
+
+    // With a thread behind it, too: a message that says nothing is about what the thread is about.
+    let terse = json!({"id": 3, "text": "and?", "history": [{"direction": "in",
+        "text": "When will the courier bring the sofa"}]});
+    let input = format!("{terse}\n");
+    let (all, err, _) = run(&["classify", "--model", model], &input);
+    let (alone, ..) = run(&["classify", "--model", model, "--only", "intent"], &input);
+    assert_eq!(alone[0]["intent"], all[0]["intent"], "{err}");
 
     // Judged against right labels, of which one is another.
     let gold = dir.path().join("gold.jsonl");
     std::fs::write(&gold, "{\"id\":2,\"label\":\"refund\"}\n{\"id\":1,\"label\":\"delivery\"}\n")
         .unwrap();
-    let printed: String = alone.iter().map(|r| format!("{r}\n")).collect();
+    let printed: String = read_alone.iter().map(|r| format!("{r}\n")).collect();
     let args = ["eval", "classify", "--gold", gold.to_str().unwrap(), "--pred", "-"];
     let (figures, err, status) = run(&args, &printed);
     assert_eq!(status, Some(0), "{err}");

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from . import types as t
+from .errors import RateLimited
 from .transport import Retries, Transport, part
 
 #: Most items of one request; `classify_batch` and `mask_batch` cut longer lists.
@@ -70,10 +71,7 @@ class Client:
     ) -> list[t.ItemAnswer]:
         """Classifies several; one that can't be classified has an `error` in its place."""
         options = _given(outputs=outputs, taxonomy=taxonomy, vip=vip)
-        answers: list[t.ItemAnswer] = []
-        for items_of_one in _cut([_item(i) for i in items]):
-            body = {"items": items_of_one, **options}
-            answers += self._http.call("POST", "/v1/classify", body)["items"]
+        answers = self._batches("/v1/classify", [_item(i) for i in items], options)
         # Indexes count in the whole list.
         for index, answer in enumerate(answers):
             if "error" in answer:
@@ -102,11 +100,24 @@ class Client:
 
     def mask_batch(self, items: Iterable[t.MaskItem], **options: Any) -> list[t.MaskedItem]:
         """Masks several; a bad one has an `error` in its place. Items of one `thread` number their values
-        together within 256 items."""
-        answers: list[t.MaskedItem] = []
-        for items_of_one in _cut(list(items)):
-            body = {"items": items_of_one, **options}
-            answers += self._http.call("POST", "/v1/mask", body)["items"]
+        together within one request, which is of 256 items or of what the key's burst allows."""
+        return self._batches("/v1/mask", list(items), options)
+
+    def _batches(self, path: str, items: list[Any], options: Mapping[str, Any]) -> list[Any]:
+        """A list in as many requests as it takes, smaller ones where the key's burst asks for it."""
+        answers: list[Any] = []
+        at, size = 0, MAX_ITEMS
+        while at < len(items):
+            some = items[at : at + size]
+            try:
+                answers += self._http.call("POST", path, {"items": some, **options})["items"]
+            except RateLimited as refused:
+                burst = refused.problem.get("burst")
+                if not isinstance(burst, int) or not 0 < burst < len(some):
+                    raise
+                size = burst
+            else:
+                at += len(some)
         return answers
 
 
@@ -267,10 +278,6 @@ def _item(item: str | Mapping[str, Any]) -> dict[str, Any]:
 
 def _given(**fields: Any) -> dict[str, Any]:
     return {k: v for k, v in fields.items() if v is not None}
-
-
-def _cut(items: list[Any]) -> Iterator[list[Any]]:
-    return (items[i : i + MAX_ITEMS] for i in range(0, len(items), MAX_ITEMS))
 
 
 def _pages(http: Transport, path: str, query: Mapping[str, Any], page: int) -> Iterator[Any]:

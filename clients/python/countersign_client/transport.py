@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import random
+import socket
 import ssl
 import threading
 import time
@@ -96,7 +98,9 @@ class Transport:
             try:
                 return self._once(method, target, data, headers)
             except ApiError as error:
-                again = error.status in (429, 502, 503, 504) or error.code == "idempotency_running"
+                again = error.status in (502, 503, 504) or error.code == "idempotency_running"
+                # A 429 that doesn't say when to come back is of no use at any time.
+                again = again or (error.status == 429 and error.retry_after is not None)
                 wait = self._retries.wait(attempt, error.retry_after) if again else None
                 if wait is None:
                     raise
@@ -146,24 +150,24 @@ class Transport:
         """Sends items as JSON Lines and gives the answers as they come; both run at once, so neither
         side waits for the other. It isn't tried again: part of the answers may have been used."""
         connection = self._connect()
-        writer: threading.Thread | None = None
         stop, trouble = threading.Event(), []
 
-        def write() -> None:
+        def write(wire: socket.socket) -> None:
+            # The socket itself, not the connection: that one would dial again when it has been closed.
             try:
                 for item in items:
                     if stop.is_set():
                         return
                     line = json.dumps(item, ensure_ascii=False).encode() + b"\n"
-                    connection.send(b"%x\r\n%s\r\n" % (len(line), line))
-                connection.send(b"0\r\n\r\n")
+                    _send(wire, b"%x\r\n%s\r\n" % (len(line), line), stop)
+                _send(wire, b"0\r\n\r\n", stop)
             except _BROKEN:
                 pass  # The reader sees the same, or an answer that says why.
             except Exception as error:  # noqa: BLE001  an item that can't be made or written as JSON
                 trouble.append(error)
-                stop.set()
-                connection.close()
+                _hang_up(wire)
 
+        wire: socket.socket | None = None
         try:
             connection.putrequest("POST", self._target(path, query))
             for name, value in self._headers.items():
@@ -171,8 +175,8 @@ class Transport:
             connection.putheader("content-type", "application/x-ndjson")
             connection.putheader("transfer-encoding", "chunked")
             connection.endheaders()
-            writer = threading.Thread(target=write, name="countersign-lines", daemon=True)
-            writer.start()
+            wire = connection.sock
+            threading.Thread(target=write, args=(wire,), name="countersign-lines", daemon=True).start()
             response = connection.getresponse()
             if response.status >= 400:
                 raise error_of(response.status, _json(response.read()), _headers(response))
@@ -181,13 +185,34 @@ class Transport:
                     yield json.loads(line)
             if trouble:
                 raise trouble[0]
-        except _BROKEN as error:
+        except (*_BROKEN, ValueError) as error:
             if trouble:
                 raise trouble[0] from None
             raise _failed(error) from error
         finally:
             stop.set()
+            if wire is not None:
+                _hang_up(wire)  # Before it is closed: a writer that waits for room wakes up.
             connection.close()
+
+
+def _send(wire: socket.socket, data: bytes, stop: threading.Event) -> None:
+    """Sends all of it, however long the service takes: it reads on when its answers have been read. It
+    is the reader who minds the time."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[wire.send(rest) :]
+        except TimeoutError:
+            if stop.is_set():
+                return
+
+
+def _hang_up(wire: socket.socket) -> None:
+    """Ends both directions and wakes who waits in either. The plain socket's method: that of a TLS
+    socket would take the TLS state away under the other thread."""
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(wire, socket.SHUT_RDWR)
 
 
 def part(text: str) -> str:

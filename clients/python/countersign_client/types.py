@@ -1120,6 +1120,9 @@ class Webhook(TypedDict):
 
     id: EndpointId
 
+    rest_until: str | None
+    """After no answer, 408, 425, 429 or 5xx: nothing is posted before then."""
+
     secret: NotRequired[str]
     """The signing secret; in the answer that made it, nowhere else."""
 

@@ -5,6 +5,7 @@ import json
 import pathlib
 import sys
 import threading
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -27,7 +28,9 @@ class Moody(http.server.BaseHTTPRequestHandler):
     let_go = threading.Event()
 
     def do_POST(self):
-        self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.headers.get("transfer-encoding") == "chunked":
+            return self.answer_a_stream()
+        self.sent = self.rfile.read(int(self.headers.get("content-length", 0)))
         Moody.seen.append(dict(self.headers))
         step = Moody.script.pop(0) if Moody.script else (200, {}, {"id": "x", "result": "received"})
         if step == "drop":
@@ -45,6 +48,18 @@ class Moody(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(text)
+
+    def answer_a_stream(self):
+        Moody.seen.append(dict(self.headers))
+        step = Moody.script.pop(0)
+        if step == "hang":
+            Moody.let_go.wait()
+            self.close_connection = True
+            return
+        # One answer, and nothing more is read.
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"id\": 0}\n")
+        Moody.let_go.wait(1)
+        self.close_connection = True
 
     do_GET = do_POST
 
@@ -102,6 +117,50 @@ class Retrying(unittest.TestCase):
         with self.assertRaises(RateLimited):
             self.client.mask("x")
         self.assertEqual(len(Moody.seen), 1)
+
+    def test_a_429_for_ever_is_not_repeated_and_batches_fit_the_burst(self):
+        self.script((429, {}, {"code": "rate_limited"}))
+        with self.assertRaises(RateLimited):
+            self.client.mask("x")
+        self.assertEqual((len(Moody.seen), self.slept), (1, []))
+        Moody.seen.clear()
+        never = (429, {}, {"code": "rate_limited", "burst": 2})
+        self.script(never, *[(200, {}, {"items": [{"id": 0}] * n}) for n in (2, 2, 1)])
+        self.assertEqual(len(self.client.classify_batch(list("abcde"))), 5)
+        self.assertEqual(len(Moody.seen), 4)
+        self.script(never)
+        with self.assertRaises(RateLimited):
+            self.client.mask_batch([{"text": "a"}, {"text": "b"}])
+
+    def test_a_stream_keeps_to_its_connection(self):
+        # The answer says that the connection ends; what is not sent yet doesn't go over another one.
+        self.script("one")
+        sent = []
+
+        def items():
+            for n in range(2000):
+                sent.append(n)
+                yield {"id": n, "text": "x" * 10_000}
+
+        self.assertEqual(next(self.client.classify_stream(items())), {"id": 0})
+        Moody.let_go.set()
+        self.server.shutdown()
+        self.assertEqual(len(Moody.seen), 1)
+        self.assertLess(len(sent), 2000)
+
+    def test_a_bad_item_raises_at_once(self):
+        def items(late):
+            yield "one"
+            if late:
+                threading.Event().wait(0.2)
+            raise KeyError("mine")
+
+        for late in (False, True):
+            self.script("hang")
+            begun = time.monotonic()
+            with self.assertRaises(KeyError):
+                list(self.client.classify_stream(items(late)))
+            self.assertLess(time.monotonic() - begun, 10, "the service would not have answered for 30 s")
 
     def test_what_is_no_use_is_not_repeated(self):
         for status, kind in ((409, Conflict), (500, ServerError), (507, ServerError)):

@@ -1,5 +1,6 @@
 // Client of the countersign API. No dependency: Node 20 or later, and browsers.
 
+import { RateLimited } from "./errors.js";
 import { Transport } from "./transport.js";
 
 export * from "./errors.js";
@@ -24,11 +25,8 @@ export class Client {
   }
 
   async classifyBatch(items, { outputs, taxonomy, vip, signal } = {}) {
-    const answers = [];
-    for (const part of cut(items.map(itemOf))) {
-      const body = { items: part, outputs, taxonomy, vip };
-      answers.push(...(await this.#http.call("POST", "/v1/classify", { body, signal })).items);
-    }
+    const options = { outputs, taxonomy, vip };
+    const answers = await this.#batches("/v1/classify", items.map(itemOf), options, signal);
     // Indexes count in the whole list.
     return answers.map((answer, index) => ("error" in answer ? { ...answer, index } : answer));
   }
@@ -49,11 +47,24 @@ export class Client {
     return this.#http.call("POST", "/v1/mask", { body: { json, ...options }, signal });
   }
 
-  async maskBatch(items, { signal, ...options } = {}) {
+  maskBatch(items, { signal, ...options } = {}) {
+    return this.#batches("/v1/mask", items, options, signal);
+  }
+
+  // A list in as many requests as it takes, smaller ones where the key's burst asks for it.
+  async #batches(path, items, options, signal) {
     const answers = [];
-    for (const part of cut(items)) {
-      const body = { items: part, ...options };
-      answers.push(...(await this.#http.call("POST", "/v1/mask", { body, signal })).items);
+    for (let [at, size] = [0, MAX_ITEMS]; at < items.length; ) {
+      const some = items.slice(at, at + size);
+      try {
+        const body = { items: some, ...options };
+        answers.push(...(await this.#http.call("POST", path, { body, signal })).items);
+        at += some.length;
+      } catch (error) {
+        const burst = error instanceof RateLimited ? error.problem.burst : undefined;
+        if (!(burst >= 1 && burst < some.length)) throw error;
+        size = burst;
+      }
     }
     return answers;
   }
@@ -198,10 +209,6 @@ function itemOf(item) {
 
 function part(id) {
   return encodeURIComponent(id);
-}
-
-function* cut(items) {
-  for (let at = 0; at < items.length; at += MAX_ITEMS) yield items.slice(at, at + MAX_ITEMS);
 }
 
 async function* pages(http, path, query, limit) {

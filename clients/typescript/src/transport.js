@@ -38,10 +38,7 @@ export class Transport {
       try {
         return await this.once(this.url(path, query), request, signal);
       } catch (error) {
-        const again =
-          (error instanceof ApiError &&
-            ([429, 502, 503, 504].includes(error.status) || error.code === "idempotency_running")) ||
-          error instanceof ConnectionFailed;
+        const again = error instanceof ApiError ? mayPass(error) : error instanceof ConnectionFailed;
         pause = again && !signal?.aborted ? wait(this.retries, attempt, error.retryAfter) : undefined;
         if (pause === undefined) throw error;
       }
@@ -96,6 +93,12 @@ export class Transport {
     const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
     return `${this.base}${path}${text ? `?${text}` : ""}`;
   }
+}
+
+// A 429 that doesn't say when to come back is of no use at any time.
+function mayPass(error) {
+  if (error.status === 429) return error.retryAfter !== undefined;
+  return [502, 503, 504].includes(error.status) || error.code === "idempotency_running";
 }
 
 function failed(error, limit, signal) {

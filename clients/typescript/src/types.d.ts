@@ -910,6 +910,8 @@ export type Webhook = {
   /** Scheme, host and port. */
   host: string;
   id: EndpointId;
+  /** After no answer, 408, 425, 429 or 5xx: nothing is posted before then. */
+  rest_until: string | null;
   /** The signing secret; in the answer that made it, nowhere else. */
   secret?: string;
 };

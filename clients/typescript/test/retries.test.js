@@ -70,6 +70,19 @@ test("gives up", async () => {
   assert.equal(seen.length, 1);
 });
 
+test("a 429 for ever is not repeated, and batches fit the burst", async () => {
+  script = [[429, {}, { code: "rate_limited" }]];
+  await assert.rejects(client().mask("x"), RateLimited);
+  assert.deepEqual([seen.length, slept], [1, []]);
+  const never = [429, {}, { code: "rate_limited", burst: 2 }];
+  const items = (n) => [200, {}, { items: Array.from({ length: n }, () => ({ id: 0 })) }];
+  [seen, script] = [[], [never, items(2), items(2), items(1)]];
+  assert.equal((await client().classifyBatch([..."abcde"])).length, 5);
+  assert.equal(seen.length, 4);
+  script = [never];
+  await assert.rejects(client().maskBatch([{ text: "a" }, { text: "b" }]), RateLimited);
+});
+
 test("what is no use is not repeated", async () => {
   for (const [status, kind] of [[409, Conflict], [500, ServerError], [507, ServerError]]) {
     [seen, script] = [[], [[status, {}, { code: "internal" }]]];

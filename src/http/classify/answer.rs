@@ -147,7 +147,7 @@ impl ClassifyAnswer {
 }
 
 /// Problem details (RFC 9457) of one item.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ItemProblem {
     /// `urn:countersign:problem:` and the code.
     #[serde(rename = "type")]

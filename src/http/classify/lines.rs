@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http_body_util::BodyExt as _;
+use tokio::time::Instant;
 
 /// Why there are no more lines, though the body has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Broke {
-    /// Nothing came for too long.
-    #[error("no more of the body came within server.body_timeout_s")]
+    /// No line came for too long.
+    #[error("no line that holds anything came within server.body_timeout_s")]
     Slow,
     /// The connection broke.
     #[error("the body broke off")]
@@ -42,10 +43,12 @@ pub struct Lines {
     number: u64,
     most: usize,
     patience: Duration,
+    /// Since when a line is waited for.
+    waiting: Option<Instant>,
 }
 
 impl Lines {
-    /// Lines of up to `most` bytes; waits for `patience` for more of the body.
+    /// Lines of up to `most` bytes; waits for each for `patience`, however many blank ones come meanwhile.
     pub fn new(body: Body, most: usize, patience: Duration) -> Self {
         let buffer = Vec::new();
         Self {
@@ -58,6 +61,7 @@ impl Lines {
             number: 0,
             most,
             patience,
+            waiting: None,
         }
     }
 
@@ -66,22 +70,33 @@ impl Lines {
         self.number
     }
 
+    /// Waits for the next line from now on.
+    pub fn wait_anew(&mut self) {
+        self.waiting = None;
+    }
+
     /// The next line that isn't blank; none at the end. Dropping the future loses nothing.
     ///
     /// # Errors
     /// [`Broke`].
     pub async fn next(&mut self) -> Result<Option<Line>, Broke> {
+        let until = *self.waiting.get_or_insert_with(Instant::now) + self.patience;
         loop {
             if let Some(line) = self.complete() {
                 if matches!(&line, Line::Whole(text) if text.iter().all(u8::is_ascii_whitespace)) {
                     continue;
                 }
+                self.waiting = None;
                 return Ok(Some(line));
             }
             if self.ended {
                 return Ok(None);
             }
-            let more = tokio::time::timeout(self.patience, self.body.frame());
+            // Blank lines that are there at once would never let the time-out have its turn.
+            if Instant::now() >= until {
+                return Err(Broke::Slow);
+            }
+            let more = tokio::time::timeout_at(until, self.body.frame());
             match more.await.map_err(|_| Broke::Slow)? {
                 None => self.ended = true,
                 Some(Err(_)) => return Err(Broke::Gone),
@@ -128,6 +143,8 @@ impl Lines {
 mod tests {
     use std::convert::Infallible;
 
+    use futures::StreamExt as _;
+
     use super::*;
 
     async fn lines(pieces: &[&'static str]) -> Vec<(u64, Result<String, ()>)> {
@@ -171,6 +188,22 @@ mod tests {
         let never = futures::stream::pending::<Result<&str, Infallible>>();
         let mut slow = Lines::new(Body::from_stream(never), 8, Duration::from_millis(20));
         assert_eq!(slow.next().await, Err(Broke::Slow));
+        let blank = futures::stream::repeat_with(|| Ok::<_, Infallible>(" \n"));
+        let mut blank = Lines::new(Body::from_stream(blank), 8, Duration::from_millis(20));
+        assert_eq!(blank.next().await, Err(Broke::Slow));
+        // Who was kept waiting himself has all the time again.
+        let late = futures::stream::iter([Ok::<_, Infallible>("a"), Ok("b\n")]);
+        let late = late.then(|piece| async move {
+            if matches!(piece, Ok("b\n")) {
+                tokio::task::yield_now().await;
+            }
+            piece
+        });
+        let mut late = Lines::new(Body::from_stream(late), 8, Duration::from_millis(20));
+        assert!(futures::FutureExt::now_or_never(late.next()).is_none(), "the rest is on its way");
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        late.wait_anew();
+        assert_eq!(late.next().await, Ok(Some(Line::Whole(b"ab".to_vec()))));
         let gone = futures::stream::iter([Err::<&str, _>(std::io::Error::other("reset"))]);
         let mut gone = Lines::new(Body::from_stream(gone), 8, Duration::from_secs(5));
         assert_eq!(gone.next().await, Err(Broke::Gone));

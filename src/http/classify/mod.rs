@@ -149,7 +149,6 @@ pub(super) async fn classify(
     match ask.items {
         Items::One(item) => Ok(Json(asker.one(item, begun).await?).into_response()),
         Items::Many(items) => {
-            asker.caller.charge_items(&asker.app, items.len()).await?;
             let items = asker.all(items, begun).await?;
             if lines {
                 return Ok(stream::written(&items));
@@ -222,7 +221,7 @@ impl Asker {
     }
 
     fn submit(&self, questions: Vec<Question>) -> Result<Vec<Pending>, ClassifyError> {
-        self.app.classifier.submit(&self.caller.0.id, questions)
+        self.app.classifier.submit(&self.caller.0.family, questions)
     }
 
     /// The only item of a request.
@@ -243,9 +242,12 @@ impl Asker {
             item.map_err(|fault| error(id, index, fault.into()))
         });
         let read: Vec<Result<Item, ItemError>> = read.collect();
-        let questions = read.iter().flatten().map(|item| self.question(item)).collect();
+        let questions: Vec<Question> = read.iter().flatten().map(|i| self.question(i)).collect();
+        // Before anything is charged: a pace that is spent isn't given back.
+        self.app.classifier.admit(&self.caller.0.family, &questions)?;
+        self.caller.charge_items(&self.app, read.len()).await?;
         let mut pending = self.submit(questions)?.into_iter();
-        let mut answers = Vec::with_capacity(read.len());
+        let (mut answers, mut refused) = (Vec::with_capacity(read.len()), 0);
         for (index, item) in read.into_iter().enumerate() {
             let answer = match item {
                 Ok(item) => {
@@ -253,6 +255,7 @@ impl Asker {
                         Some(mut pending) => pending.answer().await,
                         None => Err(ClassifyError::Failed),
                     };
+                    refused += u32::from(outcome.as_ref().is_err_and(ClassifyError::is_refusal));
                     outcome.map_err(|e| error(item.id.clone(), index, e.into())).map(|found| {
                         ClassifyAnswer::of(item, found, &self.options, begun.elapsed())
                     })
@@ -264,6 +267,7 @@ impl Asker {
                 Err(error) => ItemAnswer::Error(error),
             });
         }
+        self.caller.give_back(&self.app, refused).await;
         Ok(answers)
     }
 }

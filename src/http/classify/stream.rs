@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use super::Asker;
 use super::answer::{ClassifyAnswer, ItemAnswer, ItemError, ItemProblem};
@@ -20,7 +20,7 @@ use super::read::{Fault, Fields};
 use crate::http::limits::Refused;
 use crate::http::problem::Problem;
 use crate::pipeline::blocking;
-use crate::pipeline::classify::{ClassifyError, Pending, Reading};
+use crate::pipeline::classify::{ClassifyError, Pending, Place, Reading};
 
 /// The media type.
 pub const NDJSON: &str = "application/x-ndjson";
@@ -39,10 +39,14 @@ enum Slot {
     Waiting { number: u64, item: Box<Item>, pending: Pending, since: Instant },
 }
 
-/// A line that waits for room in the queue.
+/// What was read in a line; it costs a unit either way.
+type Read = Result<Box<Item>, (Option<Value>, ItemProblem)>;
+
+/// A line that waits for its key's pace or for room in the queue.
 struct Held {
     number: u64,
-    item: Box<Item>,
+    read: Read,
+    /// Since when it is paid for, or read.
     since: Instant,
     /// It is paid for.
     charged: bool,
@@ -73,15 +77,15 @@ struct Stream {
     first: bool,
     /// The request has cost a unit, which the first item takes.
     paid: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// Answers a body of lines. The first line may be `{"options": {…}}` instead of an item.
 ///
 /// # Errors
-/// [`ClassifyError::Busy`] when too many streams run.
+/// [`ClassifyError::Busy`] when too many streams run, of all keys or of this one.
 pub fn answer(asker: Asker, body: Body) -> Result<Response, ClassifyError> {
-    let place = asker.app.classifier.stream()?;
+    let place = asker.app.classifier.stream(&asker.caller.0.family)?;
     let config = asker.app.config.clone();
     let set = &config.classify;
     let patience = Duration::from_secs(config.server.body_timeout_s);
@@ -138,8 +142,13 @@ impl Stream {
             tokio::select! {
                 biased;
                 outcome = front(&mut self.slots), if !self.slots.is_empty() => {
+                    if matches!(&outcome, Some(Err(e)) if e.is_refusal()) {
+                        self.asker.caller.give_back(&self.asker.app, 1).await;
+                    }
                     if let Some(answer) = self.slots.pop_front().map(|s| self.finish(s, outcome)) {
                         self.write(&answer).await?;
+                        // How long that took is not the writer's fault.
+                        self.lines.wait_anew();
                     }
                 }
                 () = tokio::time::sleep_until(again.unwrap_or_else(tokio::time::Instant::now)),
@@ -150,6 +159,9 @@ impl Stream {
                     }
                 }
                 () = stop.cancelled(), if !self.ended => {
+                    if let Some(held) = self.held.take() {
+                        self.queue(held).await;
+                    }
                     self.ended = true;
                     let number = self.lines.number() + 1;
                     self.fail(number, None, ClassifyError::Stopping.into());
@@ -181,8 +193,7 @@ impl Stream {
             Line::Whole(text) => text,
             Line::TooLong => {
                 let fault = Fault::new("text_too_long", "", "the line is too long");
-                self.fail(number, None, fault.into());
-                return None;
+                return Some(self.held(number, Err((None, fault.into()))));
             }
         };
         let long = text.len() > LONG;
@@ -202,26 +213,29 @@ impl Stream {
             let id = Item::id_of(&value);
             Item::read(value, "", most).map(Ok).map_err(|f| (id, f.into()))
         };
-        match if long { blocking(read) } else { read() } {
-            Ok(Ok(item)) => {
-                return Some(Held {
-                    number,
-                    item: Box::new(item),
-                    since: Instant::now(),
-                    charged: std::mem::take(&mut self.paid),
-                    again: tokio::time::Instant::now(),
-                });
-            }
+        let read = match if long { blocking(read) } else { read() } {
+            Ok(Ok(item)) => Ok(Box::new(item)),
             Ok(Err(options)) => {
                 if let Err(problem) = self.options(options).await {
                     // What all lines would be answered by isn't known.
                     self.fail(number, None, problem.into());
                     self.ended = true;
                 }
+                return None;
             }
-            Err((id, problem)) => self.fail(number, id, problem),
+            Err(bad) => Err(bad),
+        };
+        Some(self.held(number, read))
+    }
+
+    fn held(&mut self, number: u64, read: Read) -> Held {
+        Held {
+            number,
+            read,
+            since: Instant::now(),
+            charged: std::mem::take(&mut self.paid),
+            again: tokio::time::Instant::now(),
         }
-        None
     }
 
     async fn options(&mut self, line: Value) -> Result<(), Problem> {
@@ -234,32 +248,48 @@ impl Stream {
         self.asker.choose(options).await
     }
 
-    /// Pays for a line and queues it, or holds it back: while the queue is full, and for the key's pace.
+    /// Pays for a line and queues it, or holds it back: for the key's pace as long as that takes, and while the
+    /// queue is full for as long as a text may wait.
     async fn queue(&mut self, mut held: Held) {
-        let patient = held.since.elapsed() <= self.asker.app.config.classify.deadline();
+        let id = |read: Read| match read {
+            Ok(item) => item.id,
+            Err((id, _)) => id,
+        };
         if !held.charged {
             match self.asker.caller.charge_one(&self.asker.app).await {
-                Ok(()) => held.charged = true,
-                Err(Refused::Rate { after }) if patient => return self.hold(held, after),
+                Ok(()) => (held.charged, held.since) = (true, Instant::now()),
+                Err(Refused::Rate { after })
+                    if !self.asker.app.classifier.closing().is_cancelled() =>
+                {
+                    return self.hold(held, after);
+                }
                 Err(refused) => {
                     // Further lines would find the same.
                     self.ended |= matches!(refused, Refused::Quota { .. } | Refused::Store(_));
-                    return self.fail(held.number, held.item.id, refused.into());
+                    return self.fail(held.number, id(held.read), refused.into());
                 }
             }
         }
-        match self.asker.submit(vec![self.asker.question(&held.item)]) {
-            Ok(mut pending) => match pending.pop() {
-                Some(pending) => {
-                    let Held { number, item, since, .. } = held;
+        let item = match &held.read {
+            Ok(item) => item,
+            Err((id, problem)) => return self.fail(held.number, id.clone(), problem.clone()),
+        };
+        match self.asker.submit(vec![self.asker.question(item)]) {
+            Ok(mut pending) => match (pending.pop(), held) {
+                (Some(pending), Held { number, read: Ok(item), since, .. }) => {
                     self.slots.push_back(Slot::Waiting { number, item, pending, since });
                 }
-                None => self.fail(held.number, held.item.id, ClassifyError::Failed.into()),
+                (_, held) => self.fail(held.number, id(held.read), ClassifyError::Failed.into()),
             },
-            Err(ClassifyError::Busy { after }) if patient => self.hold(held, after),
+            Err(ClassifyError::Busy { after })
+                if held.since.elapsed() <= self.asker.app.config.classify.deadline() =>
+            {
+                self.hold(held, after);
+            }
             Err(e) => {
                 self.ended |= e == ClassifyError::Stopping;
-                self.fail(held.number, held.item.id, e.into());
+                self.asker.caller.give_back(&self.asker.app, 1).await;
+                self.fail(held.number, id(held.read), e.into());
             }
         }
     }

@@ -254,8 +254,7 @@ pub fn learn(
         ..Options::default()
     };
     let fitted = trained::fit(task, &rows, embed, &options, progress)?;
-    let about = fitted.head.about();
-    let options = Options { settings: Some((about.gamma, about.lambda)), ..options };
+    let options = Options { like: Some(fitted.choice), ..options };
     let twin = trained::fit(task, &apart, embed, &options, &|_| {})?;
     let pair = Pair { head: Arc::new(fitted.head), twin: Arc::new(twin.head) };
 

@@ -59,7 +59,7 @@ pub use cache::{CacheError, Key};
 pub use input::Input;
 pub use intent::Unseen;
 pub use linalg::Matrix;
-pub use read::{LOOK_BACK, may_look_back};
+pub use read::{LOOK_BACK, beginning, may_look_back};
 pub use taxonomy::{IntentSpec, Taxonomy, TaxonomyError};
 
 use crate::domain::triage::Versions;

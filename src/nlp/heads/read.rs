@@ -25,6 +25,8 @@ const TERSE: usize = 10;
 const BARE: usize = 3;
 /// Messages of the thread that are looked at then.
 pub const LOOK_BACK: usize = 3;
+/// Of an earlier message so many bytes are read: people say at the beginning what they want.
+const BEGINNING: usize = 2000;
 /// How much of the confidence is left when an intent is taken from the thread.
 const HANDED_DOWN: f32 = 0.9;
 
@@ -259,7 +261,8 @@ impl Triage {
     /// What the latest messages of a thread were about: the intent of the latest that has one, less sure than it
     /// was then.
     fn thread_intent(&self, history: &[&str], embed: &dyn Embed) -> Option<Intent> {
-        let latest: Vec<&str> = history.iter().rev().take(LOOK_BACK).copied().collect();
+        let latest: Vec<&str> =
+            history.iter().rev().take(LOOK_BACK).map(|t| beginning(t)).collect();
         if latest.is_empty() {
             return None;
         }
@@ -278,6 +281,12 @@ impl Triage {
             (!skipped).then_some(Intent { confidence, from_thread: true, ..intent })
         })
     }
+}
+
+/// As much of an earlier message as is read to know what the thread is about.
+#[must_use]
+pub fn beginning(text: &str) -> &str {
+    &text[..text.floor_char_boundary(BEGINNING)]
 }
 
 /// Whether a text is short enough that its intent may be taken from the thread. It may say so of one that turns out

@@ -423,3 +423,27 @@ fn a_trained_intent_of_the_taxonomy_is_routed_and_another_is_not() {
     assert_eq!((new.label.as_str(), new.abstained), ("teapot", false), "{new:?}");
     assert_eq!(new.routing, crate::domain::triage::Routing::default());
 }
+
+#[test]
+fn a_fit_like_another_settles_on_nothing_of_its_own() {
+    use trained::{Example, Options, fit};
+    let embed = Words("words/1");
+    let example = |label: &str, n: usize| Example {
+        text: format!("{} my {label} {n}", ["where is", "please change", "I need"][n % 3]),
+        label: label.to_owned(),
+    };
+    let examples = |each: usize| -> Vec<Example> {
+        let labels = ["lamp", "shoes"].iter();
+        labels.flat_map(|label| (0..each).map(|n| example(label, n))).collect()
+    };
+    let fit = |each: usize, like| {
+        let options = Options { like, ..Options::default() };
+        fit(Task::Intent, &examples(each), &embed, &options, &|_| ()).unwrap()
+    };
+    // Many rows a label, and few: by themselves these would be weighed otherwise.
+    let (many, few) = (fit(60, None), fit(8, None));
+    assert_ne!(many.choice.weights, few.choice.weights);
+    let twin = fit(8, Some(many.choice));
+    assert_eq!((twin.choice, twin.head.about().weights), (many.choice, many.choice.weights));
+    assert_eq!(twin.head.about().gamma, many.head.about().gamma);
+}

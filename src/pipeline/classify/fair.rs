@@ -12,6 +12,8 @@ use std::hash::Hash;
 #[derive(Debug)]
 struct Line<T> {
     things: VecDeque<(u64, T)>,
+    /// What they cost.
+    cost: u64,
     /// The virtual time at which the front may start.
     start: u64,
 }
@@ -25,13 +27,12 @@ pub(super) struct Fair<K, T> {
     /// The start of what was served last.
     clock: u64,
     len: usize,
-    cost: u64,
 }
 
 impl<K: Clone + Eq + Hash + Ord, T> Fair<K, T> {
     /// Empty.
     pub(super) fn new() -> Self {
-        Self { lines: HashMap::new(), order: BTreeSet::new(), clock: 0, len: 0, cost: 0 }
+        Self { lines: HashMap::new(), order: BTreeSet::new(), clock: 0, len: 0 }
     }
 
     /// How many things wait.
@@ -39,9 +40,12 @@ impl<K: Clone + Eq + Hash + Ord, T> Fair<K, T> {
         self.len
     }
 
-    /// What all that waits costs.
-    pub(super) fn cost(&self) -> u64 {
-        self.cost
+    /// What is served before the last of further things of one owner that cost `more`, themselves left out: the
+    /// owner's own, and of each other's line as much as they get in turn.
+    pub(super) fn ahead_of(&self, owner: &K, more: u64) -> u64 {
+        let mine = self.lines.get(owner).map_or(0, |l| l.cost);
+        let others = self.lines.iter().filter(|(k, _)| *k != owner);
+        mine + others.map(|(_, l)| l.cost.min(mine.saturating_add(more))).sum::<u64>()
     }
 
     /// How many things of one owner wait.
@@ -52,37 +56,38 @@ impl<K: Clone + Eq + Hash + Ord, T> Fair<K, T> {
     /// Puts something at the end of its owner's line.
     pub(super) fn push(&mut self, owner: &K, cost: u64, thing: T) {
         let clock = self.clock;
-        let line = self
-            .lines
-            .entry(owner.clone())
-            .or_insert_with(|| Line { things: VecDeque::new(), start: clock });
+        let line = self.lines.entry(owner.clone()).or_insert_with(|| Line {
+            things: VecDeque::new(),
+            cost: 0,
+            start: clock,
+        });
         if line.things.is_empty() {
             // Who was away saved nothing up.
             line.start = line.start.max(clock);
             self.order.insert((line.start, owner.clone()));
         }
         line.things.push_back((cost, thing));
+        line.cost += cost;
         self.len += 1;
-        self.cost += cost;
     }
 
-    /// The next thing, and what it costs.
-    pub(super) fn pop(&mut self) -> Option<(u64, T)> {
+    /// The next thing, whose it is and what it costs.
+    pub(super) fn pop(&mut self) -> Option<(K, u64, T)> {
         let (start, owner) = self.order.pop_first()?;
         let line = self.lines.get_mut(&owner)?;
         let (cost, thing) = line.things.pop_front()?;
         self.clock = start;
         line.start = start.saturating_add(cost.max(1));
+        line.cost -= cost;
         self.len -= 1;
-        self.cost -= cost;
         if !line.things.is_empty() {
-            self.order.insert((line.start, owner));
+            self.order.insert((line.start, owner.clone()));
         } else if self.len == 0 {
             // Nobody waits, so nobody has to remember who had how much.
             self.lines.clear();
             self.clock = 0;
         }
-        Some((cost, thing))
+        Some((owner, cost, thing))
     }
 
     /// Throws away what isn't wanted any more.
@@ -90,12 +95,12 @@ impl<K: Clone + Eq + Hash + Ord, T> Fair<K, T> {
         for (owner, line) in &mut self.lines {
             let waited = !line.things.is_empty();
             line.things.retain(|(_, thing)| wanted(thing));
+            line.cost = line.things.iter().map(|(cost, _)| cost).sum();
             if waited && line.things.is_empty() {
                 self.order.remove(&(line.start, owner.clone()));
             }
         }
         self.len = self.lines.values().map(|l| l.things.len()).sum();
-        self.cost = self.lines.values().flat_map(|l| &l.things).map(|(cost, _)| cost).sum();
     }
 }
 
@@ -104,7 +109,12 @@ mod tests {
     use super::*;
 
     fn drained(queue: &mut Fair<&'static str, u32>) -> Vec<u32> {
-        std::iter::from_fn(|| queue.pop().map(|(_, thing)| thing)).collect()
+        std::iter::from_fn(|| queue.pop().map(|(_, _, thing)| thing)).collect()
+    }
+
+    /// Of all that waits.
+    fn cost(queue: &Fair<&'static str, u32>) -> u64 {
+        queue.ahead_of(&"nobody", u64::MAX)
     }
 
     #[test]
@@ -115,9 +125,9 @@ mod tests {
         }
         queue.push(&"few", 10, 100);
         queue.push(&"few", 10, 101);
-        assert_eq!((queue.len(), queue.len_of(&"few"), queue.cost()), (6, 2, 60));
+        assert_eq!((queue.len(), queue.len_of(&"few"), cost(&queue)), (6, 2, 60));
         assert_eq!(drained(&mut queue), [100, 0, 101, 1, 2, 3]);
-        assert_eq!((queue.len(), queue.cost()), (0, 0));
+        assert_eq!((queue.len(), cost(&queue)), (0, 0));
     }
 
     #[test]
@@ -129,6 +139,26 @@ mod tests {
         }
         // After the first long one, four short ones would have their turn.
         assert_eq!(drained(&mut queue), [0, 100, 101, 102, 1, 2]);
+    }
+
+    #[test]
+    fn what_is_ahead_is_what_comes_before_the_last_of_ones_own() {
+        let mut queue = Fair::new();
+        for n in 0..100 {
+            queue.push(&"many", 10, n);
+        }
+        assert_eq!(queue.ahead_of(&"few", 10), 10, "one each in turn, not all hundred");
+        assert_eq!(queue.ahead_of(&"few", 5_000), 1_000);
+        assert_eq!(queue.ahead_of(&"many", 10), 1_000);
+        queue.push(&"few", 30, 200);
+        queue.push(&"few", 30, 201);
+        assert_eq!(queue.ahead_of(&"few", 10), 60 + 70);
+        assert_eq!(queue.ahead_of(&"many", 10), 1_000 + 60);
+        // Of those that may start at once the one with the smaller key is first.
+        assert_eq!(queue.pop().map(|(_, _, n)| n), Some(200));
+        queue.retain(|n| *n != 0);
+        assert_eq!(queue.ahead_of(&"few", 10), 30 + 40);
+        assert_eq!(queue.ahead_of(&"many", 10), 990 + 30);
     }
 
     #[test]
@@ -154,7 +184,7 @@ mod tests {
             queue.push(&"b", 10, 100 + n);
         }
         queue.retain(|n| *n < 100 && *n != 1);
-        assert_eq!((queue.len(), queue.len_of(&"b"), queue.cost()), (2, 0, 20));
+        assert_eq!((queue.len(), queue.len_of(&"b"), cost(&queue)), (2, 0, 20));
         queue.push(&"b", 10, 200);
         assert_eq!(drained(&mut queue), [0, 200, 2]);
     }

@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 pub use figures::Figures;
@@ -27,7 +27,7 @@ use crate::domain::ids::{KeyId, TenantId};
 use crate::domain::triage::Analysis;
 use crate::nlp::encoder::Embed;
 pub use crate::nlp::heads::own::OwnLabel;
-use crate::nlp::heads::{LOOK_BACK, Triage, may_look_back};
+use crate::nlp::heads::{LOOK_BACK, Triage, beginning, may_look_back};
 use crate::nlp::quote;
 use crate::pipeline::promoted::Promoted;
 use fair::Fair;
@@ -72,7 +72,7 @@ impl Question {
         // What is read when the text says little by itself.
         let back = self.history.iter().rev().take(LOOK_BACK);
         let (looked_at, back) = match may_look_back(&self.text) {
-            true => (back.len(), back.map(String::len).sum()),
+            true => (back.len(), back.map(|text| beginning(text).len()).sum()),
             false => (0, 0),
         };
         let passes = 1 + self.earlier.len() + looked_at;
@@ -123,6 +123,13 @@ pub enum ClassifyError {
     Failed,
 }
 
+impl ClassifyError {
+    /// Whether the text was refused for want of time, and not for anything in it: it costs nothing of a quota.
+    pub fn is_refusal(&self) -> bool {
+        !matches!(self, Self::Failed)
+    }
+}
+
 /// A text's answer, once it is there.
 pub struct Pending(oneshot::Receiver<Result<Reading, ClassifyError>>);
 
@@ -152,12 +159,38 @@ struct Waiting {
 
 struct State {
     queue: Fair<KeyId, Waiting>,
+    /// Who has how many streams open.
+    streams: HashMap<KeyId, usize>,
     /// Takes nothing new.
     closed: bool,
     /// Workers that are reading a batch.
     busy: usize,
     /// Nanoseconds a unit of cost lately; what waits times this is how long it will wait.
     pace: f64,
+}
+
+/// A place among the streams.
+pub struct Place {
+    shared: Arc<Shared>,
+    owner: KeyId,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Place")
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if let Some(open) = state.streams.get_mut(&self.owner) {
+            *open -= 1;
+            if *open == 0 {
+                state.streams.remove(&self.owner);
+            }
+        }
+    }
 }
 
 /// The queue and what reads it; a handle that is cheap to clone.
@@ -172,7 +205,6 @@ struct Shared {
     named: HashMap<String, Taxonomy>,
     encoder: Arc<dyn Embed>,
     own: Own,
-    streams: Arc<Semaphore>,
     closing: CancellationToken,
     figures: Figures,
 }
@@ -191,11 +223,10 @@ impl Classifier {
         named: impl IntoIterator<Item = (String, Arc<Triage>)>,
         encoder: Arc<dyn Embed>,
     ) -> Self {
-        let state = State { queue: Fair::new(), closed: false, busy: 0, pace: 0.0 };
-        let streams = limits.max_streams.min(Semaphore::MAX_PERMITS);
+        let (queue, streams) = (Fair::new(), HashMap::new());
+        let state = State { queue, streams, closed: false, busy: 0, pace: 0.0 };
         Self(Arc::new(Shared {
             own: Own::new(limits.own_taxonomies),
-            streams: Arc::new(Semaphore::new(streams)),
             closing: CancellationToken::new(),
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -226,53 +257,31 @@ impl Classifier {
         (self.0.lock().queue.len(), self.0.limits.queue)
     }
 
-    /// Queues texts: all of them or none. One owner may fill half of the queue; the rest is for the
-    /// others.
+    /// Queues texts: all of them or none. One owner (keys that took each other's place are one) may fill half of
+    /// the queue; the rest is for the others.
     ///
     /// # Errors
-    /// [`ClassifyError::Busy`] when there is no room, or when they would wait for longer than
-    /// `classify.deadline_ms`; [`ClassifyError::Stopping`].
+    /// [`ClassifyError::Busy`] when there is no room, or when others and what the owner has brought before would keep
+    /// them waiting for longer than `classify.deadline_ms`; [`ClassifyError::Stopping`].
     pub fn submit(
         &self,
         owner: &KeyId,
         questions: Vec<Question>,
     ) -> Result<Vec<Pending>, ClassifyError> {
-        let Shared { limits, figures, changed, .. } = &*self.0;
+        let Shared { limits, changed, .. } = &*self.0;
+        let costs: Vec<u64> = questions.iter().map(Question::cost).collect();
         let mut state = self.0.lock();
-        if state.closed {
-            return Err(ClassifyError::Stopping);
-        }
-        let more = questions.len();
-        let fits = |state: &State| {
-            state.queue.len() + more <= limits.queue
-                && state.queue.len_of(owner) + more <= limits.queue.div_ceil(2)
-        };
-        if !fits(&state) {
-            // Perhaps some of what waits has nobody left who waits for it.
-            state.queue.retain(|w| {
-                let wanted = !w.tell.is_closed();
-                if !wanted {
-                    figures.dropped();
-                }
-                wanted
-            });
-        }
-        let wait = self.0.wait(&state);
-        if !fits(&state) || wait > limits.deadline() {
-            figures.refused(more);
-            return Err(ClassifyError::Busy { after: wait });
-        }
+        self.0.admit(&mut state, owner, &costs)?;
         let since = Instant::now();
         let deadline = since + limits.deadline();
-        let mut pending = Vec::with_capacity(more);
-        for question in questions {
+        let mut pending = Vec::with_capacity(questions.len());
+        for (question, cost) in questions.into_iter().zip(costs) {
             let (tell, told) = oneshot::channel();
-            let cost = question.cost();
             state.queue.push(owner, cost, Waiting { question, since, deadline, tell });
             pending.push(Pending(told));
         }
         drop(state);
-        if more == 1 {
+        if pending.len() == 1 {
             changed.notify_one();
         } else {
             changed.notify_all();
@@ -280,13 +289,28 @@ impl Classifier {
         Ok(pending)
     }
 
+    /// Whether texts would be taken now: for who pays first. [`Classifier::submit`] may refuse them all the same.
+    ///
+    /// # Errors
+    /// As [`Classifier::submit`].
+    pub fn admit(&self, owner: &KeyId, questions: &[Question]) -> Result<(), ClassifyError> {
+        let costs: Vec<u64> = questions.iter().map(Question::cost).collect();
+        self.0.admit(&mut self.0.lock(), owner, &costs)
+    }
+
     /// A place among the streams of JSON Lines; given back when it is dropped.
     ///
     /// # Errors
-    /// [`ClassifyError::Busy`] when all are taken.
-    pub fn stream(&self) -> Result<OwnedSemaphorePermit, ClassifyError> {
-        let busy = |_| ClassifyError::Busy { after: Duration::from_secs(1) };
-        self.0.streams.clone().try_acquire_owned().map_err(busy)
+    /// [`ClassifyError::Busy`] when all are taken, or all that one owner may have.
+    pub fn stream(&self, owner: &KeyId) -> Result<Place, ClassifyError> {
+        let mut state = self.0.lock();
+        let own = state.streams.get(owner).copied().unwrap_or_default();
+        let all: usize = state.streams.values().sum();
+        if own >= self.0.limits.streams_per_key || all >= self.0.limits.max_streams {
+            return Err(ClassifyError::Busy { after: Duration::from_secs(1) });
+        }
+        state.streams.insert(owner.clone(), own + 1);
+        Ok(Place { shared: self.0.clone(), owner: owner.clone() })
     }
 
     /// Whether it takes nothing new, for those that would bring something later.
@@ -305,7 +329,7 @@ impl Classifier {
     pub fn abandon(&self) {
         self.close();
         let mut state = self.0.lock();
-        while let Some((_, waiting)) = state.queue.pop() {
+        while let Some((.., waiting)) = state.queue.pop() {
             let _ = waiting.tell.send(Err(ClassifyError::Stopping));
         }
         drop(state);
@@ -324,9 +348,39 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long what waits now will take.
-    fn wait(&self, state: &State) -> Duration {
-        Duration::from_nanos((state.queue.cost() as f64 * state.pace) as u64)
+    /// How long work of a cost takes at the latest pace.
+    fn wait(state: &State, cost: u64) -> Duration {
+        Duration::from_nanos((cost as f64 * state.pace) as u64)
+    }
+
+    /// Whether there is room for further texts of an owner, and whether the last of them would have its turn within
+    /// the deadline. How long they take themselves doesn't count: that is no shorter at another time.
+    fn admit(&self, state: &mut State, owner: &KeyId, costs: &[u64]) -> Result<(), ClassifyError> {
+        if state.closed {
+            return Err(ClassifyError::Stopping);
+        }
+        let (more, cost) = (costs.len(), costs.iter().sum());
+        let refused = |state: &State| {
+            let wait = Self::wait(state, state.queue.ahead_of(owner, cost));
+            let fits = state.queue.len() + more <= self.limits.queue
+                && state.queue.len_of(owner) + more <= self.limits.queue.div_ceil(2);
+            (!fits || wait > self.limits.deadline()).then_some(ClassifyError::Busy { after: wait })
+        };
+        if refused(state).is_none() {
+            return Ok(());
+        }
+        // Perhaps some of what waits has nobody left who waits for it.
+        state.queue.retain(|w| {
+            let wanted = !w.tell.is_closed();
+            if !wanted {
+                self.figures.dropped();
+            }
+            wanted
+        });
+        refused(state).map_or(Ok(()), |busy| {
+            self.figures.refused(more);
+            Err(busy)
+        })
     }
 }
 

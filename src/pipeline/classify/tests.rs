@@ -143,6 +143,39 @@ async fn beyond_its_bound_the_queue_refuses_and_one_owner_gets_half_of_it() {
     }
 }
 
+#[tokio::test]
+async fn who_waits_for_himself_does_not_shut_the_others_out() {
+    let (encoder, ..) = stub(false);
+    let c = Classifier::new(config::Classify { queue: 64, ..limits() }, usual(), [], encoder);
+    let many = asks(&c, &["text"; 30]);
+    let cost = many[0].cost();
+    let kept = c.submit(&owner(1), many).unwrap();
+    // Thirty texts take a minute, and a text may take ten seconds.
+    c.0.lock().pace = 2e9 / cost as f64;
+    let busy = c.submit(&owner(1), asks(&c, &["one more"])).unwrap_err();
+    assert!(matches!(busy, ClassifyError::Busy { after } if after.as_secs() >= 59), "{busy:?}");
+    assert_eq!(c.admit(&owner(1), &asks(&c, &["one more"])), Err(busy));
+    let other = c.submit(&owner(2), asks(&c, &["one", "two"])).unwrap();
+    assert!(c.submit(&owner(2), asks(&c, &["text"; 8])).is_err(), "their last would be too late");
+    // What nobody waits for any more holds nobody up.
+    drop((kept, other));
+    assert!(c.submit(&owner(3), asks(&c, &["text"; 32])).is_ok());
+}
+
+#[test]
+fn streams_are_bounded_for_each_owner_and_for_all() {
+    let bounds = config::Classify { max_streams: 3, streams_per_key: 2, ..limits() };
+    let c = Classifier::new(bounds, usual(), [], stub(false).0);
+    let first = [1, 1, 2].map(|n| c.stream(&owner(n)).unwrap());
+    assert!(c.stream(&owner(3)).is_err(), "all are taken");
+    let [a, b, d] = first;
+    drop(d);
+    assert!(c.stream(&owner(1)).is_err(), "one owner has two");
+    let d = c.stream(&owner(3)).unwrap();
+    drop((a, b, d));
+    assert!(c.0.lock().streams.is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_waits_for_or_comes_too_late_is_not_read() {
     let (encoder, permit, said) = stub(true);

@@ -102,14 +102,14 @@ fn take(shared: &Shared, state: &mut State) -> Vec<Waiting> {
     let (mut batch, mut size) = (Vec::new(), 0);
     let now = Instant::now();
     while batch.len() < shared.limits.batch && size < BATCH_COST {
-        let Some((cost, waiting)) = state.queue.pop() else { break };
+        let Some((owner, cost, waiting)) = state.queue.pop() else { break };
         if waiting.tell.is_closed() {
             shared.figures.dropped();
             continue;
         }
         if waiting.deadline <= now {
             shared.figures.late();
-            let after = shared.wait(state);
+            let after = Shared::wait(state, state.queue.ahead_of(&owner, cost));
             let _ = waiting.tell.send(Err(ClassifyError::Late { after }));
             continue;
         }

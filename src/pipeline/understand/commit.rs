@@ -19,7 +19,7 @@ use crate::pipeline::answer::Blank;
 use crate::pipeline::masking::Extent;
 use crate::pipeline::normalise;
 use crate::pipeline::threads::{self, Clues, Place};
-use crate::pipeline::{Pipeline, StepError};
+use crate::pipeline::{Pipeline, StepError, report};
 use crate::review::supersede;
 use crate::store::channel::Channel;
 use crate::store::chunk as chunks;
@@ -233,10 +233,9 @@ impl Commit<'_> {
                 "revision": self.row.revision, "state": self.state(),
                 "auto": auto_word(self.letter.parsed.auto), "analysis": a});
             let object = format!("message:{id}");
-            event::append(store, c, t, EventKind::MessageClassified, object.clone(), &data).await?;
+            event::append(store, c, t, EventKind::MessageClassified, object, &data).await?;
             if self.channel.settings.chatwoot.is_some() {
-                let now = store.db.now(c).await?;
-                job::enqueue_once(store, c, t, Kind::Report, &object, now).await?;
+                report::tell_thread(store, c, t, thread).await?;
             }
         }
         let encoder = self.p.encoder.id();

@@ -2,9 +2,9 @@
 
 use sqlx::AnyConnection;
 
-use crate::domain::ids::{MessageId, TenantId};
+use crate::domain::ids::{MessageId, TenantId, ThreadId};
 use crate::domain::triage::Analysis;
-use crate::store::{Result, Store, q};
+use crate::store::{Result, Store, parse, q};
 
 /// Stores a message's analysis (as JSON beside the columns that are filtered by).
 ///
@@ -61,4 +61,27 @@ pub async fn analysis(
             .fetch_optional(c)
             .await?;
     row.map(|(d,)| Ok(serde_json::from_str(&d)?)).transpose()
+}
+
+/// What was read in the latest message of a thread that came in, is still there and was read.
+///
+/// # Errors
+/// Database errors.
+pub async fn latest_analysis(
+    c: &mut AnyConnection,
+    tenant: &TenantId,
+    thread: &ThreadId,
+) -> Result<Option<(MessageId, Analysis)>> {
+    let row: Option<(String, String)> = sqlx::query_as(
+        "select m.id, a.detail from message m
+         join analysis a on a.tenant_id = m.tenant_id and a.message_id = m.id
+         where m.tenant_id = $1 and m.thread_id = $2 and m.direction = 'in' and m.state <> 'deleted'
+         order by m.thread_seq desc limit 1",
+    )
+    .bind(tenant.as_str())
+    .bind(thread.as_str())
+    .fetch_optional(c)
+    .await?;
+    row.map(|(id, detail)| Ok((parse("message.id", &id)?, serde_json::from_str(&detail)?)))
+        .transpose()
 }

@@ -11,7 +11,7 @@ mod understood;
 use sqlx::AnyConnection;
 
 pub use self::ahead::{newer_inbound, unread};
-pub use self::analysis::{analysis, put_analysis};
+pub use self::analysis::{analysis, latest_analysis, put_analysis};
 pub(in crate::store) use self::attachment::keyed;
 pub use self::attachment::{Attachment, Recorded, attachments, put_attachments};
 pub use self::received::{Prepared, Receipt, erase, insert, prepare, raw, replace_raw};

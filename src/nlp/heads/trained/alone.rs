@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::super::surface::{SurfaceError, SurfaceReader};
+use super::super::taxonomy::Taxonomy;
 use super::super::{HeadError, Input};
 use super::head::{Head, Seen, features};
 use super::task::Task;
@@ -16,6 +17,7 @@ use crate::nlp::encoder::Embed;
 #[derive(Debug)]
 pub struct Alone {
     surface: SurfaceReader,
+    taxonomy: Taxonomy,
     heads: Vec<Head>,
 }
 
@@ -44,15 +46,20 @@ impl Alone {
     ///
     /// # Errors
     /// When a head was trained on another encoder or other word lists, or our word lists can't be read.
-    pub fn new(heads: Vec<Head>, embed: &dyn Embed) -> Result<Self, AloneError> {
+    pub fn new(
+        heads: Vec<Head>,
+        taxonomy: Taxonomy,
+        embed: &dyn Embed,
+    ) -> Result<Self, AloneError> {
         for head in &heads {
             head.check(embed.id())?;
         }
         let heads = heads.into_iter().filter(|head| Self::can(head.task())).collect();
-        Ok(Self { surface: SurfaceReader::builtin()?, heads })
+        Ok(Self { surface: SurfaceReader::builtin()?, taxonomy, heads })
     }
 
-    /// Encodes messages together and reads each, in order.
+    /// Encodes messages together and reads each, in order. Each by itself: what a message takes from its thread is
+    /// not among it.
     #[must_use]
     pub fn read_batch(&self, inputs: &[Input<'_>], embed: &dyn Embed) -> Vec<Outputs> {
         let texts: Vec<Cow<'_, str>> = inputs.iter().map(Input::encoder_text).collect();
@@ -72,7 +79,7 @@ impl Alone {
             for (i, (output, surface)) in outputs.iter_mut().zip(&surfaces).enumerate() {
                 let (p, words) = (probabilities.row(i), !surface.part.words.is_empty());
                 match head.task() {
-                    Task::Intent => output.intent = head.intent_of(p, words),
+                    Task::Intent => output.intent = head.intent_in(&self.taxonomy, p, words),
                     Task::Sentiment => output.sentiment = head.sentiment_of(p),
                     Task::Spam => output.spam = head.spam_of(p, words),
                     Task::Urgency | Task::Injection => {}

@@ -165,19 +165,49 @@ impl Head {
     }
 }
 
-/// Moves a folder to its place; a head that stands there goes once the new one is whole.
+/// Moves a folder to its place. A head that stands there changes places with it in one step where the system can do
+/// that and nothing else is in its folder; else its files are replaced one after the other.
 fn replace(aside: &Path, dir: &Path) -> Result<(), FileError> {
-    if dir.join(ABOUT).exists() {
-        for name in [ABOUT, WEIGHTS, CARD] {
-            let (from, to) = (aside.join(name), dir.join(name));
-            std::fs::rename(&from, &to).map_err(io_at(&to))?;
+    if !dir.join(ABOUT).exists() {
+        if let Some(parent) = dir.parent() {
+            std::fs::create_dir_all(parent).map_err(io_at(parent))?;
         }
-        return std::fs::remove_dir(aside).map_err(io_at(aside));
+        return std::fs::rename(aside, dir).map_err(io_at(dir));
     }
-    if let Some(parent) = dir.parent() {
-        std::fs::create_dir_all(parent).map_err(io_at(parent))?;
+    if holds_a_head_only(dir).map_err(io_at(dir))? && exchange(aside, dir) {
+        return std::fs::remove_dir_all(aside).map_err(io_at(aside));
     }
-    std::fs::rename(aside, dir).map_err(io_at(dir))
+    for name in [ABOUT, WEIGHTS, CARD] {
+        let (from, to) = (aside.join(name), dir.join(name));
+        std::fs::rename(&from, &to).map_err(io_at(&to))?;
+    }
+    std::fs::remove_dir(aside).map_err(io_at(aside))
+}
+
+/// Whether a folder, not a link to one, holds the files of a head and nothing else.
+fn holds_a_head_only(dir: &Path) -> io::Result<bool> {
+    if !std::fs::symlink_metadata(dir)?.is_dir() {
+        return Ok(false);
+    }
+    for entry in std::fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        if ![ABOUT, WEIGHTS, CARD].iter().any(|ours| name == *ours) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Lets two folders change places in one step; false where that isn't to be had.
+#[cfg(target_os = "linux")]
+fn exchange(a: &Path, b: &Path) -> bool {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exchange(_: &Path, _: &Path) -> bool {
+    false
 }
 
 /// Reads a head from its folder.
@@ -321,4 +351,38 @@ fn decode(bytes: &[u8], about: &About, path: &Path) -> Result<Ridge, FileError> 
         .collect();
     Ridge::from_parts((about.gamma, about.scale), centre, dense, hashed, alpha)
         .ok_or_else(|| wrong("tensors that don't go together"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(at: &Path, files: &[(&str, &str)]) -> PathBuf {
+        std::fs::create_dir(at).unwrap();
+        files.iter().for_each(|(name, text)| std::fs::write(at.join(name), text).unwrap());
+        at.to_owned()
+    }
+
+    #[test]
+    fn a_new_head_takes_the_place_of_the_old_one_and_of_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        let head = |word| [(ABOUT, word), (WEIGHTS, word), (CARD, word)];
+        let read = |dir: &Path, name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+
+        let dir = folder(&at("model"), &head("old"));
+        replace(&folder(&at("aside"), &head("new")), &dir).unwrap();
+        assert!([ABOUT, WEIGHTS, CARD].iter().all(|name| read(&dir, name) == "new"));
+        assert!(!at("aside").exists());
+
+        // What somebody else has put there stays.
+        std::fs::write(dir.join("notes.txt"), "mine").unwrap();
+        replace(&folder(&at("aside"), &head("newer")), &dir).unwrap();
+        assert_eq!((read(&dir, WEIGHTS), read(&dir, "notes.txt")), ("newer".into(), "mine".into()));
+        assert!(!at("aside").exists());
+
+        let fresh = at("below/model");
+        replace(&folder(&at("aside"), &head("first")), &fresh).unwrap();
+        assert_eq!(read(&fresh, CARD), "first");
+    }
 }

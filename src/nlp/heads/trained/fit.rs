@@ -53,8 +53,8 @@ pub struct Options {
     pub target_accuracy: f32,
     /// Largest share of messages to abstain on for that.
     pub max_abstention: f32,
-    /// Kernel width and penalty where they are known from a like fit; else they are searched for.
-    pub settings: Option<(f32, f32)>,
+    /// What a fit to nearly the same examples has settled on; else it is searched for.
+    pub like: Option<Choice>,
     /// Whether an injection head sees the program's own examples too. Not if they are among the given ones.
     pub among_own: bool,
 }
@@ -65,10 +65,21 @@ impl Default for Options {
             dev: Vec::new(),
             target_accuracy: 0.95,
             max_abstention: 0.1,
-            settings: None,
+            like: None,
             among_own: true,
         }
     }
+}
+
+/// What a fit settles on by its examples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Choice {
+    /// Kernel width and penalty.
+    pub ridge: RidgeOptions,
+    /// How much each block of features counts.
+    pub weights: Weights,
+    /// Whether the names of the labels are examples, too.
+    pub names: bool,
 }
 
 /// How far a fit is.
@@ -93,6 +104,8 @@ pub struct Fitted {
     pub dev: Option<Metrics>,
     /// What a person should know of the data.
     pub findings: Findings,
+    /// What was settled on, for a fit to nearly the same examples.
+    pub choice: Choice,
 }
 
 /// Examples that don't make a head.
@@ -171,15 +184,18 @@ pub fn fit(
 ) -> Result<Fitted, FitError> {
     let labels = Labels::of(task, examples)?;
     let all = examples.len() + options.dev.len();
-    let weights = task.weights(examples.len() / labels.names.len());
+    let weights = match options.like {
+        Some(like) => like.weights,
+        None => task.weights(examples.len() / labels.names.len()),
+    };
     let reader = Texts::new(task, weights, embed)?;
     let (rows, orders) = reader.read(examples, &|done| progress(Progress::Encoded(done, all)))?;
     let rows = Rows { judged: rows.len(), features: rows, targets: labels.targets.clone() };
     let rows = if options.among_own { among_own(rows, &labels, &reader)? } else { rows };
-    let (rows, chosen) = settle(rows, &labels, &reader, options.settings, progress)?;
+    let (rows, chosen) = settle(rows, &labels, &reader, options.like, progress)?;
     progress(Progress::Fitting);
     let Rows { features, targets, judged } = rows;
-    let fit = Ridge::fit_judged_by(judged, features, &targets, labels.names.len(), chosen)?;
+    let fit = Ridge::fit_judged_by(judged, features, &targets, labels.names.len(), chosen.ridge)?;
     let mut unseen: Vec<Vec<f32>> =
         (0..examples.len()).map(|row| fit.unseen.row(row).to_vec()).collect();
     beside_shipped(&mut unseen, &orders);
@@ -219,7 +235,7 @@ pub fn fit(
             Some(on_dev(&head, &labels, &options.dev, rows, &orders)?)
         }
     };
-    Ok(Fitted { head, metrics, dev, findings })
+    Ok(Fitted { head, metrics, dev, findings, choice: chosen })
 }
 
 fn about(
@@ -227,7 +243,7 @@ fn about(
     examples: &[Example],
     embed: &dyn Embed,
     labels: &Labels,
-    (fit, chosen): (&Fit, RidgeOptions),
+    (fit, chosen): (&Fit, Choice),
     (bend, offsets, threshold): (Option<Bend>, Vec<f32>, f32),
     metrics: &Metrics,
 ) -> About {
@@ -256,9 +272,9 @@ fn about(
         lists: task.reads_lists().then(lists_version),
         labels: labels.names.clone(),
         outside: labels.outside,
-        weights: task.weights(examples.len() / labels.names.len()),
-        gamma: chosen.gamma,
-        lambda: chosen.lambda,
+        weights: chosen.weights,
+        gamma: chosen.ridge.gamma,
+        lambda: chosen.ridge.lambda,
         scale: fit.ridge.scale,
         bend,
         offsets,
@@ -305,7 +321,7 @@ impl Labels {
 /// What turns examples into features.
 pub(super) struct Texts<'a> {
     pub task: Task,
-    weights: Weights,
+    pub weights: Weights,
     surface: SurfaceReader,
     patterns: InjectionPatterns,
     /// The shipped head, where the new one stands beside it, and how likely each of its own examples is an attack by a

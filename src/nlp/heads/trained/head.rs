@@ -137,11 +137,21 @@ impl Head {
     /// none taken into account, so what is out of scope ranks below what isn't.
     /// A label that the taxonomy knows has what the taxonomy says of it.
     pub(in super::super) fn intent(&self, seen: &Seen<'_>, taxonomy: &Taxonomy) -> Option<Intent> {
-        let probabilities = self.probabilities(seen);
-        let mut intent = self.intent_of(&probabilities, !seen.surface.part.words.is_empty())?;
+        let words = !seen.surface.part.words.is_empty();
+        self.intent_in(taxonomy, &self.probabilities(seen), words)
+    }
+
+    /// The intent by these probabilities, with what the taxonomy says of it.
+    pub(super) fn intent_in(
+        &self,
+        taxonomy: &Taxonomy,
+        probabilities: &[f32],
+        words: bool,
+    ) -> Option<Intent> {
+        let mut intent = self.intent_of(probabilities, words)?;
         let labels: Option<Vec<IntentLabel>> =
             self.about.labels.iter().map(|label| label.parse().ok()).collect();
-        let (labels, bent) = (labels?, self.bent(&probabilities));
+        let (labels, bent) = (labels?, self.bent(probabilities));
         let all = labels.iter().zip(bent.iter().copied());
         hierarchy::complete(&mut intent, all, taxonomy, self.about.threshold);
         Some(intent)

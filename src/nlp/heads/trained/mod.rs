@@ -17,7 +17,7 @@ mod task;
 
 pub use alone::{Alone, AloneError, Outputs};
 pub use file::{FileError, load};
-pub use fit::{Example, FitError, Fitted, MOST_ROWS, Options, Progress, fit};
+pub use fit::{Choice, Example, FitError, Fitted, MOST_ROWS, Options, Progress, fit};
 pub use head::{About, Data, Head, Seen};
 pub(super) use report::share;
 pub use report::{Figure, Findings, Given, LabelFigures, Metrics, Pair, Suspect};

@@ -5,7 +5,7 @@ use super::super::features::Features;
 use super::super::fit::{everyday_examples, injection_examples};
 use super::super::injection::LABELS;
 use super::super::ridge::{Ridge, RidgeOptions};
-use super::fit::{Example, FitError, Labels, Progress, Texts};
+use super::fit::{Choice, Example, FitError, Labels, Progress, Texts};
 use super::task::Task;
 
 /// Rows on which the kernel's width and the penalty are chosen.
@@ -66,21 +66,24 @@ pub(super) fn settle(
     rows: Rows,
     labels: &Labels,
     reader: &Texts<'_>,
-    known: Option<(f32, f32)>,
+    like: Option<Choice>,
     progress: &dyn Fn(Progress),
-) -> Result<(Rows, RidgeOptions), FitError> {
-    let classes = labels.names.len();
-    let with = match reader.task.reads_names(rows.judged / classes) {
-        true => Some(with_names(&rows, labels, reader)?),
-        false => None,
-    };
-    if let Some((gamma, lambda)) = known {
-        return Ok((with.unwrap_or(rows), RidgeOptions { gamma, lambda }));
+) -> Result<(Rows, Choice), FitError> {
+    if let Some(like) = like {
+        let rows = if like.names { with_names(&rows, labels, reader)? } else { rows };
+        return Ok((rows, like));
     }
-    let (loss, chosen) = choose(&rows, classes, progress)?;
-    let Some(with) = with else { return Ok((rows, chosen)) };
-    let (less, better) = choose(&with, classes, progress)?;
-    Ok(if less < loss { (with, better) } else { (rows, chosen) })
+    let classes = labels.names.len();
+    let weights = reader.weights;
+    let (loss, ridge) = choose(&rows, classes, progress)?;
+    if reader.task.reads_names(rows.judged / classes) {
+        let with = with_names(&rows, labels, reader)?;
+        let (less, ridge) = choose(&with, classes, progress)?;
+        if less < loss {
+            return Ok((with, Choice { ridge, weights, names: true }));
+        }
+    }
+    Ok((rows, Choice { ridge, weights, names: false }))
 }
 
 /// The rows, and one for the name of each label.
