@@ -40,7 +40,10 @@ def known(kind):
 
 @schemathesis.hook
 def map_case(ctx, case):
-    """Three in four requests about one thing are about one that is there; what signs, signs what it saw."""
+    """Three in four requests about one thing are about one that is there; what signs, signs what it saw.
+    Not where answers are followed: there the id is the one that was just made, and others are taken away."""
+    if case.meta is not None and case.meta.phase.name == "stateful":
+        return case
     given = case.path_parameters or {}
     if case.operation.path == "/v1/messages" and isinstance(case.body, dict):
         if len(str(case.body)) % 4:
