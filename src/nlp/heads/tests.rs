@@ -401,18 +401,20 @@ fn another_model_of_the_family_loads_and_the_heads_are_fitted_on_it() {
     ));
 }
 
+/// So many messages that ask for each of these things, labelled by it.
+fn asked_for(things: &[&str], each: usize) -> Vec<trained::Example> {
+    let message = |thing: &str, n: usize| trained::Example {
+        text: format!("{} my {thing} {n}", ["where is", "please change", "I need"][n % 3]),
+        label: thing.to_owned(),
+    };
+    things.iter().flat_map(|thing| (0..each).map(move |n| message(thing, n))).collect()
+}
+
 #[test]
 fn a_trained_intent_of_the_taxonomy_is_routed_and_another_is_not() {
-    use trained::{Example, Options, fit};
+    use trained::{Options, fit};
     let embed = Words("words/1");
-    let example = |label: &str, n: usize| Example {
-        text: format!("{} my {label} {n}", ["where is", "please change", "I need"][n % 3]),
-        label: label.to_owned(),
-    };
-    let examples: Vec<Example> = ["lamp", "shoes", "teapot"]
-        .iter()
-        .flat_map(|label| (0..12).map(|n| example(label, n)))
-        .collect();
+    let examples = asked_for(&["lamp", "shoes", "teapot"], 12);
     let fitted = fit(Task::Intent, &examples, &embed, &Options::default(), &|_| ()).unwrap();
     let triage = Triage::load(taxonomy(), &embed, None).unwrap().with_head(fitted.head).unwrap();
     let intent = |text: &str| triage.read(&Input::of(text), &embed).unwrap().intent;
@@ -426,19 +428,11 @@ fn a_trained_intent_of_the_taxonomy_is_routed_and_another_is_not() {
 
 #[test]
 fn a_fit_like_another_settles_on_nothing_of_its_own() {
-    use trained::{Example, Options, fit};
+    use trained::{Options, fit};
     let embed = Words("words/1");
-    let example = |label: &str, n: usize| Example {
-        text: format!("{} my {label} {n}", ["where is", "please change", "I need"][n % 3]),
-        label: label.to_owned(),
-    };
-    let examples = |each: usize| -> Vec<Example> {
-        let labels = ["lamp", "shoes"].iter();
-        labels.flat_map(|label| (0..each).map(|n| example(label, n))).collect()
-    };
     let fit = |each: usize, like| {
         let options = Options { like, ..Options::default() };
-        fit(Task::Intent, &examples(each), &embed, &options, &|_| ()).unwrap()
+        fit(Task::Intent, &asked_for(&["lamp", "shoes"], each), &embed, &options, &|_| ()).unwrap()
     };
     // Many rows a label, and few: by themselves these would be weighed otherwise.
     let (many, few) = (fit(60, None), fit(8, None));
