@@ -197,7 +197,7 @@ impl Limits {
         store: &Store,
         key: &Key,
         (cost, whole): (u32, u32),
-        standing: &mut Standing,
+        spent: &mut Cost,
     ) -> Result<(), Refused> {
         let account = self.account(key);
         let Some(units) = NonZeroU32::new(cost) else { return Ok(()) };
@@ -206,9 +206,16 @@ impl Limits {
         }
         // The quota first: what is refused for its pace gives it back.
         if let Some(quota) = account.limits.quota {
-            self.spend(store, key, &account, quota, cost, standing).await?;
+            // Before it is charged: at the turn of the period too little is given back rather than too much.
+            let now = store.host.now();
+            self.spend(store, key, &account, quota, cost, &mut spent.standing).await?;
+            let period = quota.period.name(now);
+            if spent.period != period {
+                (spent.units, spent.period) = (0, period);
+            }
+            spent.units = spent.units.saturating_add(cost);
         }
-        let paced = account.pace(units, standing).map_err(|refused| match refused {
+        let paced = account.pace(units, &mut spent.standing).map_err(|refused| match refused {
             // Who comes back pays for the whole again.
             Refused::Rate { after } => {
                 Refused::Rate { after: after + account.time_of(whole - cost) }
@@ -216,23 +223,44 @@ impl Limits {
             other => other,
         });
         if paced.is_err() {
-            self.give_back(store, key, cost, standing).await;
+            self.give_back(store, key, cost, spent).await?;
         }
         paced
     }
 
     /// Gives units of the quota back: what they were for was refused. The pace stays as it is, so that being
     /// refused is no reason to ask more often.
-    async fn give_back(&self, store: &Store, key: &Key, units: u32, standing: &mut Standing) {
-        let account = self.account(key);
-        let Some(quota) = account.limits.quota else { return };
-        let mut ahead = account.ahead.lock().await;
-        if ahead.period == quota.period.name(store.host.now()) {
-            ahead.left = ahead.left.saturating_add(units);
-            if let Some(left) = &mut standing.quota {
-                left.units = left.units.saturating_add(units);
-            }
+    async fn give_back(
+        &self,
+        store: &Store,
+        key: &Key,
+        units: u32,
+        spent: &mut Cost,
+    ) -> store::Result<()> {
+        let units = units.min(spent.units);
+        if units == 0 {
+            return Ok(());
         }
+        spent.units -= units;
+        let account = self.account(key);
+        let mut ahead = account.ahead.lock().await;
+        if ahead.period != spent.period {
+            // They were those of a period that is over.
+            return Ok(());
+        }
+        if self.closing.load(std::sync::atomic::Ordering::Relaxed) {
+            // What was taken ahead has been given back, or is about to be.
+            let mut tx = store.db.begin().await?;
+            let (tenant, family) = (&account.tenant, &key.family);
+            spend::give_back(&mut tx, tenant, family, &spent.period, units).await?;
+            tx.commit().await?;
+        } else {
+            ahead.left = ahead.left.saturating_add(units);
+        }
+        if let Some(left) = &mut spent.standing.quota {
+            left.units = left.units.saturating_add(units);
+        }
+        Ok(())
     }
 
     async fn spend(
@@ -333,10 +361,12 @@ impl Account {
 #[derive(Debug, Clone, Default)]
 pub struct Meter(Arc<Mutex<Cost>>);
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Cost {
     standing: Standing,
+    /// Units of the quota that were charged in this period of it.
     units: u32,
+    period: String,
 }
 
 impl Meter {
@@ -360,26 +390,21 @@ impl Meter {
     ) -> Result<(), Refused> {
         let units = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let cost = (units(cost), units(whole));
-        let mut standing = self.standing();
-        let charged = app.key_limits.charge(&app.store, key, cost, &mut standing).await;
-        let mut total = self.cost();
-        total.standing = standing;
-        if charged.is_ok() {
-            total.units = total.units.saturating_add(cost.0);
-        }
+        let mut spent = self.cost().clone();
+        let charged = app.key_limits.charge(&app.store, key, cost, &mut spent).await;
+        *self.cost() = spent;
         charged
     }
 
     /// Gives back what the quota was charged for something that was refused: so many units, or all of the request.
     pub async fn give_back(&self, app: &App, key: &Key, units: Option<u32>) {
-        let (mut standing, units) = {
-            let mut total = self.cost();
-            let units = units.unwrap_or(u32::MAX).min(total.units);
-            total.units -= units;
-            (total.standing, units)
-        };
-        app.key_limits.give_back(&app.store, key, units, &mut standing).await;
-        self.cost().standing = standing;
+        let mut spent = self.cost().clone();
+        let units = units.unwrap_or(u32::MAX);
+        let back = app.key_limits.give_back(&app.store, key, units, &mut spent).await;
+        if let Err(e) = back {
+            tracing::warn!(error = %e, units, "not given back to the key's quota");
+        }
+        *self.cost() = spent;
     }
 }
 

@@ -508,6 +508,24 @@ on_both!(a_quota_outlasts_the_process_and_holds_across_several, engine, {
     }
 });
 
+on_both!(what_is_refused_while_the_service_stops_costs_nothing, engine, {
+    let app = TestApp::idle(engine, &[]).await;
+    let (_, key) = app.key(&["classify"], &limits(Some("1/h"), 1, Some("10/day")), None).await;
+    assert_eq!(post(&app, &key, 1).await.0, 200);
+    app.app.key_limits.close(&app.store).await.unwrap();
+    let (status, _, code) = post(&app, &key, 1).await;
+    assert_eq!((status, code), (429, json!("rate_limited")));
+    let mut c = app.store.db.read().await.unwrap();
+    let (used,): (i64,) = sqlx::query_as("select max(used) from key_use where tenant_id = $1")
+        .bind(app.home.id.as_str())
+        .fetch_one(&mut *c)
+        .await
+        .unwrap();
+    assert_eq!(used, 1);
+    drop(c);
+    app.stop().await;
+});
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn pages_of_other_origins_may_ask_only_if_configured() {
     let origin = "https://inbox.example";
