@@ -20,6 +20,8 @@ pub use self::pdf::pdf_text;
 
 /// Largest article, in bytes.
 pub const MAX_ARTICLE: usize = 2 * 1024 * 1024;
+/// Longest source, in characters.
+pub const LONGEST_SOURCE: usize = 500;
 
 /// What a document is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
@@ -80,9 +82,10 @@ impl Document {
         if body.len() > MAX_ARTICLE {
             return Err(DocumentError::TooLarge);
         }
+        // As it was given: blanks around it count, as they do in the API's description.
+        let too_long = source.chars().count() > LONGEST_SOURCE;
         let source = source.trim();
-        if source.is_empty() || source.chars().any(char::is_control) || source.chars().count() > 500
-        {
+        if too_long || source.is_empty() || source.chars().any(char::is_control) {
             return Err(DocumentError::Source);
         }
         let (front, body) = match format {

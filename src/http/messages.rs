@@ -332,7 +332,7 @@ fn receive_edited(m: NewMessage, app: &App) -> Result<NewMessage, Problem> {
 
 /// Reports a deletion
 ///
-/// The customer deleted the message.
+/// The customer deleted the message. It is shown as `deleted` from then on, without its text.
 #[utoipa::path(
     delete,
     path = "/messages/{id}",

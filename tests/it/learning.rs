@@ -259,7 +259,71 @@ on_both!(false_alarms_about_injection_are_learnt_from, engine, {
     let taken_up = eventually(|| async { (!flagged(&about("guitar")).await).then_some(()) });
     taken_up.await.expect("the head isn't used");
     assert!(flagged(attack).await, "attacks are still known");
-    assert!(matches!(propose(Task::Spam).await, Err(LearningError::Learn(_))));
+    app.stop().await;
+});
+
+on_both!(spam_and_urgency_are_learnt_beside_what_is_built_in, engine, {
+    let models = models();
+    let app = TestApp::start_reading_by(engine, models.clone()).await;
+    let key = app.home.key.clone();
+    let read = async |text: &str| {
+        let (status, a) = app.post(&key, "/v1/classify", &json!({"text": text})).await;
+        assert_eq!(status, 200, "{a}");
+        let of = |v: &Value| v.as_str().unwrap().to_owned();
+        (of(&a["spam"]["label"]), of(&a["urgency"]))
+    };
+    let offer = |object: &str| {
+        format!(
+            "Good morning, we write guest articles about every {object} and place them on well read blogs. Shall I send you our list?"
+        )
+    };
+    let dark = |object: &str| format!("The {object} at our reception desk stays dark today.");
+    let (ham, before) = (read(&offer("guitar")).await.0, read(&dark("guitar")).await.1);
+    assert!(ham == "ham" && before != "high", "{ham} {before}");
+    for (n, object) in OBJECTS.iter().enumerate() {
+        for (kind, text, label) in [
+            ("s", offer(object), json!({"spam": "spam"})),
+            ("u", dark(object), json!({"urgency": "high"})),
+        ] {
+            let id = app.say(&format!("{kind}-{n}"), &format!("t-{kind}-{n}"), &text).await;
+            app.quiet().await;
+            let path = format!("/v1/messages/{id}/labels");
+            let (status, said) = app.post(&key, &path, &label).await;
+            assert_eq!(status, 200, "{said}");
+        }
+    }
+    // What nobody corrected is read as before.
+    let others = [
+        "WINNER! You have won a 1000 pound prize. Text CLAIM to 80808 now, 1.50 per msg",
+        "Your mailbox is locked, confirm your password at http://login.example/verify",
+        "Smoke came out of the heater and my child was hurt",
+        "I need the invoice by tomorrow, please",
+        "Thank you, everything arrived",
+        "Where is my order 48213?",
+    ];
+    let mut before = Vec::new();
+    for text in others {
+        before.push(read(text).await);
+    }
+    let by = (&*models.triage, &*models.encoder);
+    for task in [Task::Spam, Task::Urgency] {
+        let t = &app.home.id;
+        let made = learning::propose(&app.store, t, (task, 4), by, &Actor::Operator, &|_| {});
+        let made = made.await.unwrap();
+        let latest = &made.metrics["comparison"]["latest"];
+        assert_eq!((&latest["lost"], &latest["gained"]), (&json!(0), &json!(4)), "{latest}");
+        let own = &made.metrics["comparison"]["held_out"]["own_rows"];
+        assert_eq!(own, &json!(0), "what is built in has seen the program's own examples");
+        promote(&app, &models, &made.id, None).await.unwrap();
+    }
+    let taken_up = eventually(|| async {
+        let both = (read(&offer("guitar")).await.0, read(&dark("guitar")).await.1);
+        (both == ("spam".into(), "high".into())).then_some(())
+    });
+    taken_up.await.expect("the heads aren't used");
+    for (text, before) in others.iter().zip(before) {
+        assert_eq!(read(text).await, before, "{text}");
+    }
     app.stop().await;
 });
 

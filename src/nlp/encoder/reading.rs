@@ -14,7 +14,8 @@ pub struct Reading {
     pub encoding: Encoding,
     /// The word pieces, in the order of the text.
     pub tokens: Vec<Token>,
-    states: TokenStates,
+    /// Shared, because names, heads and vectors each ask for the reading, and the states are large.
+    states: Arc<TokenStates>,
     dims: usize,
     order: Arc<ChannelOrder>,
 }
@@ -57,7 +58,7 @@ impl Reading {
         dims: usize,
         order: &Arc<ChannelOrder>,
     ) -> Self {
-        Reading { encoding, tokens, states, dims, order: Arc::clone(order) }
+        Reading { encoding, tokens, states: Arc::new(states), dims, order: Arc::clone(order) }
     }
 
     /// An encoding without its tokens.
@@ -65,7 +66,7 @@ impl Reading {
     pub fn whole(encoding: Encoding) -> Self {
         let dims = encoding.embedding.len().max(1);
         let order = Arc::new(ChannelOrder::natural());
-        Reading { encoding, tokens: Vec::new(), states: TokenStates::default(), dims, order }
+        Reading { encoding, tokens: Vec::new(), states: Arc::default(), dims, order }
     }
 
     /// An encoding with tokens and their states, for a stand-in of the encoder: as many rows of the
@@ -75,7 +76,7 @@ impl Reading {
         let whole = Reading::whole(encoding);
         let cells = tokens.len() * whole.dims;
         match [&states.middle, &states.upper, &states.last].iter().all(|s| s.len() == cells) {
-            true => Reading { tokens, states, ..whole },
+            true => Reading { tokens, states: Arc::new(states), ..whole },
             false => whole,
         }
     }
@@ -125,11 +126,11 @@ impl Reading {
         Reading {
             encoding: self.pool(bytes.clone()).unwrap_or_else(|| self.encoding.clone()),
             tokens: self.tokens[tokens].iter().map(moved).collect(),
-            states: TokenStates {
+            states: Arc::new(TokenStates {
                 middle: rows(&self.states.middle),
                 upper: rows(&self.states.upper),
                 last: rows(&self.states.last),
-            },
+            }),
             dims: self.dims,
             order: Arc::clone(&self.order),
         }

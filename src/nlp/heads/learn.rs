@@ -22,7 +22,7 @@ use super::trained::{
     self, Example, Figure, FitError, Head, Metrics, Options, Progress, Task, share,
 };
 use super::{HeadError, Input, Triage, TriageError, fit};
-use crate::domain::triage::Analysis;
+use crate::domain::triage::{Analysis, SpamLabel};
 use crate::nlp::encoder::Embed;
 
 /// Of so many rows of a label, one is held out.
@@ -31,6 +31,8 @@ const HELD_OUT: usize = 5;
 pub const LEAST: usize = 6;
 /// The latest corrections are at most this part of all.
 const LATEST_PART: usize = 3;
+/// One in so many of the taxonomy's examples goes with the spam head's own, as ham.
+const UTTERANCE_STEP: usize = 3;
 
 /// What a person said of a message.
 #[derive(Clone, PartialEq, Eq)]
@@ -153,12 +155,12 @@ pub enum LearnError {
         /// How many there are.
         found: usize,
     },
-    /// A task of which the program has no examples to go with the corrections, or one with a configured head.
+    /// A head of the task is configured.
     #[error(
-        "{task} is not learnt from corrections alone: what runs now knows more than the program's examples hold. \
-         Export them with `countersign examples {task}` and train with --data"
+        "{task} is not learnt from corrections alone: what runs now is a head from the configuration, whose data \
+         aren't here. Export the corrections with `countersign examples {task}` and train with --data"
     )]
-    Task {
+    Configured {
         /// The task.
         task: Task,
     },
@@ -173,8 +175,9 @@ pub enum LearnError {
     Head(#[from] HeadError),
 }
 
-/// The program's own examples of a task, label by label.
-fn own(task: Task, base: &Triage) -> Result<Vec<Example>, LearnError> {
+/// The program's own examples of a task, label by label. Of urgency it has none: there the rules' verdicts on others'
+/// examples are learnt, so that the rules stand wherever nobody corrected them.
+fn own(task: Task, base: &Triage, embed: &dyn Embed) -> Result<Vec<Example>, LearnError> {
     match task {
         Task::Intent => Ok(base
             .taxonomy()
@@ -197,8 +200,40 @@ fn own(task: Task, base: &Triage) -> Result<Vec<Example>, LearnError> {
                 .collect())
         }
         Task::Injection => Ok(trained::own_injection()?),
-        Task::Urgency | Task::Spam => Err(LearnError::Task { task }),
+        Task::Spam => own_spam(base),
+        Task::Urgency => {
+            let mut texts: Vec<String> = [Task::Intent, Task::Sentiment]
+                .into_iter()
+                .map(|other| own(other, base, embed))
+                .collect::<Result<Vec<_>, _>>()?
+                .into_iter()
+                .flatten()
+                .map(|example| example.text)
+                .collect();
+            texts.sort();
+            texts.dedup();
+            let inputs: Vec<Input<'_>> = texts.iter().map(|text| Input::of(text)).collect();
+            let read = base.read_batch(&inputs, embed);
+            let levels: Vec<String> = read.iter().map(|a| a.urgency.level.to_string()).collect();
+            let labelled = texts.into_iter().zip(levels);
+            Ok(labelled.map(|(text, label)| Example { text, label }).collect())
+        }
     }
+}
+
+/// The program's examples of spam and of ham, and what customers say as ham.
+fn own_spam(base: &Triage) -> Result<Vec<Example>, LearnError> {
+    let ham = |text| Example { text, label: SpamLabel::Ham.to_string() };
+    let examples = fit::spam_examples()?;
+    let mut all: Vec<Example> = Vec::with_capacity(examples.texts.len());
+    for (text, at) in examples.texts.into_iter().zip(examples.targets) {
+        let label = SpamLabel::ALL.get(at).copied().unwrap_or(SpamLabel::Ham);
+        all.push(Example { text, label: label.to_string() });
+    }
+    let asked = base.taxonomy().intents().iter().flat_map(|i| &i.examples).step_by(UTTERANCE_STEP);
+    all.extend(asked.cloned().map(ham));
+    all.extend(fit::everyday_examples()?.texts.into_iter().map(ham));
+    Ok(all)
 }
 
 /// For each row whether it is held out: the last of every [`HELD_OUT`] of its label.
@@ -229,9 +264,10 @@ pub fn learn(
 ) -> Result<Learnt, LearnError> {
     // The data of a configured head aren't here: what is learnt without them would forget them.
     if running.is_none() && base.trained(task).is_some() {
-        return Err(LearnError::Task { task });
+        return Err(LearnError::Configured { task });
     }
-    let own = own(task, base)?;
+    let base = &base.without_trained(task);
+    let own = own(task, base, embed)?;
     if corrections.len() < LEAST {
         return Err(LearnError::Few { found: corrections.len() });
     }
@@ -251,6 +287,7 @@ pub fn learn(
         target_accuracy: base.taxonomy().target_accuracy(),
         max_abstention: base.taxonomy().max_abstention(),
         among_own: false,
+        beside: Some(base.clone()),
         ..Options::default()
     };
     let fitted = trained::fit(task, &rows, embed, &options, progress)?;
@@ -261,8 +298,8 @@ pub fn learn(
     // What runs now has its own twin where it was learnt, and the built-in head of intents is fitted again without
     // the rows. Others never saw the corrections, but the program's examples would flatter them.
     let builtin = task == Task::Intent && running.is_none();
-    // Half of the score of an injection head is that of the built-in one, which has seen them, too.
-    let learnt = running.is_some() && task != Task::Injection;
+    // Half of a score for injection or spam is the built-in head's, which has seen them, too.
+    let learnt = running.is_some() && !matches!(task, Task::Injection | Task::Spam);
     let judged_on_own = learnt || builtin;
     let (now, now_apart) = match running {
         Some(pair) => (base.learnt(pair.head.clone())?, base.learnt(pair.twin.clone())?),

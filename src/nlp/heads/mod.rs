@@ -275,6 +275,14 @@ impl Triage {
         Ok(other)
     }
 
+    /// The same heads with the built-in one of a task, whatever was put in its place.
+    #[must_use]
+    pub fn without_trained(&self, task: Task) -> Self {
+        let mut other = self.clone();
+        other.trained.remove(&task);
+        other
+    }
+
     /// The trained head of a task, if one was put in.
     #[must_use]
     pub fn trained(&self, task: Task) -> Option<&Head> {

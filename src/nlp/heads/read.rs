@@ -77,11 +77,11 @@ impl Triage {
         let encoding = &reading.encoding;
         let score = self.fitted.injection.score(matched.0, orders);
         let by = trained::Seen {
-            surface,
-            encoding,
             parts: &orders.parts,
             patterns: matched.0,
             orders: score,
+            spam: self.shipped_spam(surface, encoding),
+            ..trained::Seen::of(surface, encoding)
         };
         let intent = self.own_intent(&by);
         let words = surface.part.words.len();
@@ -170,6 +170,10 @@ impl Triage {
             None => shipped.sentiment.explain(sentiment, &moods, seen),
         };
         spam.evidence = match self.trained(Task::Spam) {
+            // The score is the mean of two: the words of the one that is surer.
+            Some(head) if head.stands_beside() && head.own_spam(by) < by.spam => {
+                shipped.spam.explain(spam, seen)
+            }
             Some(head) => head.explain(spam.label.as_str(), by, seen, &[]),
             None => shipped.spam.explain(spam, seen),
         };
@@ -251,6 +255,12 @@ impl Triage {
         }
     }
 
+    /// The score of the built-in spam head, where a learnt one stands beside it.
+    fn shipped_spam(&self, surface: &Surface, encoding: &Encoding) -> f32 {
+        let beside = self.trained(Task::Spam).filter(|head| head.stands_beside());
+        beside.map_or(0.0, |_| self.fitted.spam.classify(surface, encoding).score.get())
+    }
+
     /// The intent of a text by itself.
     fn own_intent(&self, by: &trained::Seen<'_>) -> Intent {
         let head = self.trained(Task::Intent);
@@ -269,13 +279,7 @@ impl Triage {
         let encodings = embed.embed(&latest);
         latest.iter().zip(&encodings).find_map(|(text, encoding)| {
             let surface = self.surface.read(text, &[]);
-            let intent = self.own_intent(&trained::Seen {
-                surface: &surface,
-                encoding,
-                parts: &[],
-                patterns: 0.0,
-                orders: 0.0,
-            });
+            let intent = self.own_intent(&trained::Seen::of(&surface, encoding));
             let confidence = Probability::clamped(intent.confidence.get() * HANDED_DOWN);
             let skipped = intent.abstained || says_nothing(surface.part.words.len(), &intent);
             (!skipped).then_some(Intent { confidence, from_thread: true, ..intent })

@@ -69,11 +69,7 @@ impl Alone {
         let mut outputs = vec![Outputs::default(); encodings.len()];
         for head in &self.heads {
             let rows = surfaces.iter().zip(&encodings).map(|(surface, encoding)| {
-                features(
-                    head.task(),
-                    &head.about.weights,
-                    &Seen { surface, encoding, parts: &[], patterns: 0.0, orders: 0.0 },
-                )
+                features(head.task(), &head.about.weights, &Seen::of(surface, encoding))
             });
             let probabilities = head.ridge.all_probabilities(rows.collect());
             for (i, (output, surface)) in outputs.iter_mut().zip(&surfaces).enumerate() {

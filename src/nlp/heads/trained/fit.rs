@@ -16,12 +16,13 @@ use super::super::injection::{self, InjectionHead, Orders};
 use super::super::patterns::{InjectionPatterns, PatternError};
 use super::super::ridge::{Fit, Ridge, RidgeError, RidgeOptions};
 use super::super::surface::{Surface, SurfaceError, SurfaceReader};
-use super::super::{DEFAULT_TAXONOMY, Taxonomy, TaxonomyError, TriageError};
+use super::super::{DEFAULT_TAXONOMY, Input, Taxonomy, TaxonomyError, Triage, TriageError};
 use super::file::FORMAT;
-use super::head::{About, Data, Head, Seen, decide, features, inside};
+use super::head::{About, Data, Head, Seen, decide, features, halve, inside};
 use super::report::{Answers, Findings, Metrics};
 use super::settle::{Rows, among_own, settle};
 use super::task::{LabelError, Task};
+use crate::domain::triage::UrgencyLevel;
 use crate::eval::labels::{Judged, macro_recall};
 use crate::nlp::encoder::{Embed, Reading};
 
@@ -45,7 +46,7 @@ pub struct Example {
 }
 
 /// What a fit is asked for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Examples to judge the head on, besides those that it is fitted on.
     pub dev: Vec<Example>,
@@ -57,6 +58,8 @@ pub struct Options {
     pub like: Option<Choice>,
     /// Whether an injection head sees the program's own examples too. Not if they are among the given ones.
     pub among_own: bool,
+    /// What is built in, if it is to have a say beside a head for spam or urgency, see [`About::beside`].
+    pub beside: Option<Triage>,
 }
 
 impl Default for Options {
@@ -67,6 +70,7 @@ impl Default for Options {
             max_abstention: 0.1,
             like: None,
             among_own: true,
+            beside: None,
         }
     }
 }
@@ -188,8 +192,8 @@ pub fn fit(
         Some(like) => like.weights,
         None => task.weights(examples.len() / labels.names.len()),
     };
-    let reader = Texts::new(task, weights, embed)?;
-    let (rows, orders) = reader.read(examples, &|done| progress(Progress::Encoded(done, all)))?;
+    let reader = Texts::new(task, weights, options.beside.as_ref(), embed)?;
+    let (rows, shipped) = reader.read(examples, &|done| progress(Progress::Encoded(done, all)))?;
     let rows = Rows { judged: rows.len(), features: rows, targets: labels.targets.clone() };
     let rows = if options.among_own { among_own(rows, &labels, &reader)? } else { rows };
     let (rows, chosen) = settle(rows, &labels, &reader, options.like, progress)?;
@@ -198,7 +202,7 @@ pub fn fit(
     let fit = Ridge::fit_judged_by(judged, features, &targets, labels.names.len(), chosen.ridge)?;
     let mut unseen: Vec<Vec<f32>> =
         (0..examples.len()).map(|row| fit.unseen.row(row).to_vec()).collect();
-    beside_shipped(&mut unseen, &orders);
+    beside_shipped(&mut unseen, &shipped);
     let bend = bend(task, &labels, &unseen);
     bend_all(bend, &mut unseen);
     let judge = Judge { task, labels: &labels, options };
@@ -229,10 +233,10 @@ pub fn fit(
     let dev = match options.dev.is_empty() {
         true => None,
         false => {
-            let (rows, orders) = reader.read(&options.dev, &|done| {
+            let (rows, shipped) = reader.read(&options.dev, &|done| {
                 progress(Progress::Encoded(examples.len() + done, all));
             })?;
-            Some(on_dev(&head, &labels, &options.dev, rows, &orders)?)
+            Some(on_dev(&head, &labels, &options.dev, rows, &shipped)?)
         }
     };
     Ok(Fitted { head, metrics, dev, findings, choice: chosen })
@@ -277,6 +281,7 @@ fn about(
         lambda: chosen.ridge.lambda,
         scale: fit.ridge.scale,
         bend,
+        beside: options.beside.is_some() && task.may_stand_beside(),
         offsets,
         threshold,
         data: Data { sha256: data, rows: examples.len(), by_label },
@@ -327,11 +332,18 @@ pub(super) struct Texts<'a> {
     /// The shipped head, where the new one stands beside it, and how likely each of its own examples is an attack by a
     /// fit without it.
     shipped: Option<(InjectionHead, HashMap<String, f32>)>,
+    /// What is built in, where it has a say beside a head for spam or urgency.
+    beside: Option<&'a Triage>,
     embed: &'a dyn Embed,
 }
 
 impl<'a> Texts<'a> {
-    fn new(task: Task, weights: Weights, embed: &'a dyn Embed) -> Result<Self, FitError> {
+    fn new(
+        task: Task,
+        weights: Weights,
+        beside: Option<&'a Triage>,
+        embed: &'a dyn Embed,
+    ) -> Result<Self, FitError> {
         let surface = SurfaceReader::builtin()?;
         let shipped = match task {
             Task::Injection => {
@@ -340,10 +352,12 @@ impl<'a> Texts<'a> {
             }
             _ => None,
         };
-        Ok(Self { task, weights, surface, patterns: InjectionPatterns::builtin()?, shipped, embed })
+        let beside = beside.filter(|_| task.may_stand_beside());
+        let patterns = InjectionPatterns::builtin()?;
+        Ok(Self { task, weights, surface, patterns, shipped, beside, embed })
     }
 
-    /// The features of texts, and where a shipped head stands beside the new one its scores.
+    /// The features of texts, and where a built-in head stands beside the new one its scores.
     pub fn read(
         &self,
         examples: &[Example],
@@ -360,7 +374,8 @@ impl<'a> Texts<'a> {
             if readings.len() != texts.len() {
                 return Err(FitError::Encoder { found: readings.len(), wanted: texts.len() });
             }
-            for (text, reading) in texts.iter().zip(&readings) {
+            let verdicts = self.verdicts(&texts);
+            for (i, (text, reading)) in texts.iter().zip(&readings).enumerate() {
                 let surface = self.surface.read(text, &[]);
                 let patterns = self.patterns.read(text).0;
                 let orders = self.shipped.as_ref().map(|(head, unseen)| {
@@ -375,14 +390,29 @@ impl<'a> Texts<'a> {
                     Some((score, orders)) => (*score, orders.parts.as_slice()),
                     None => (0.0, [].as_slice()),
                 };
-                let encoding = &reading.encoding;
-                let seen = Seen { surface: &surface, encoding, parts, patterns, orders: score };
+                let (spam, rules) = verdicts.get(i).copied().unzip();
+                let seen = Seen {
+                    parts,
+                    patterns,
+                    orders: score,
+                    rules,
+                    ..Seen::of(&surface, &reading.encoding)
+                };
                 rows.push(features(self.task, &self.weights, &seen));
                 scores.extend(orders.is_some().then_some(score));
+                scores.extend(spam.filter(|_| self.task == Task::Spam));
             }
             progress(rows.len());
         }
         Ok((rows, scores))
+    }
+
+    /// What is built in says of texts, where it has a say: the spam score and the urgency.
+    fn verdicts(&self, texts: &[&str]) -> Vec<(f32, UrgencyLevel)> {
+        let Some(triage) = self.beside else { return Vec::new() };
+        let inputs: Vec<Input<'_>> = texts.iter().map(|text| Input::of(text)).collect();
+        let read = triage.read_batch(&inputs, self.embed).into_iter();
+        read.map(|analysis| (analysis.spam.score.get(), analysis.urgency.level)).collect()
     }
 
     /// A text's sentences, weighed as when a message is read.
@@ -430,13 +460,10 @@ fn bend_all(bend: Option<Bend>, probabilities: &mut [Vec<f32>]) {
     }
 }
 
-/// Makes each probability of an attack the mean of it and the shipped head's score, as [`Head::injection`] does.
+/// Makes each score the mean of it and the built-in head's, as [`Head::injection`] and [`Head::spam`] do.
 fn beside_shipped(probabilities: &mut [Vec<f32>], shipped: &[f32]) {
     for (p, score) in probabilities.iter_mut().zip(shipped) {
-        if let [benign, attack] = p.as_mut_slice() {
-            *attack = f32::midpoint(*attack, *score);
-            *benign = 1.0 - *attack;
-        }
+        halve(p, *score);
     }
 }
 
@@ -577,7 +604,7 @@ fn on_dev(
     labels: &Labels,
     dev: &[Example],
     rows: Vec<Features>,
-    orders: &[f32],
+    shipped: &[f32],
 ) -> Result<Metrics, FitError> {
     let (task, about) = (head.about.task, &head.about);
     let options = Options::default();
@@ -597,7 +624,7 @@ fn on_dev(
     let found = head.ridge.all_probabilities(rows);
     let mut probabilities: Vec<Vec<f32>> =
         (0..dev.len()).map(|row| found.row(row).to_vec()).collect();
-    beside_shipped(&mut probabilities, orders);
+    beside_shipped(&mut probabilities, shipped);
     bend_all(about.bend, &mut probabilities);
     probabilities.iter_mut().for_each(|p| p.resize(names.len(), 0.0));
     let given: Vec<usize> = probabilities

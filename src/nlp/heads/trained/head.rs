@@ -16,7 +16,7 @@ use super::report::Metrics;
 use super::task::Task;
 use crate::domain::triage::{
     Abstention, Cue, Evidence, Injection, Intent, IntentLabel, Polarity, Probability, Scored,
-    Sentiment, SentimentLabel, Spam, SpamLabel, Urgency,
+    Sentiment, SentimentLabel, Spam, SpamLabel, Urgency, UrgencyLevel,
 };
 use crate::nlp::encoder::Encoding;
 
@@ -25,6 +25,9 @@ const ALTERNATIVES: usize = 3;
 const WORTH_NAMING: f32 = 0.01;
 /// The kind of the reason that stands beside a learnt urgency.
 const LEARNT: &str = "learnt";
+/// The verdict of the rules among the numbers of an urgency head that goes by it: as large as all else together, so
+/// that far from everything learnt the rules stand.
+const VERDICT: f32 = 4.0;
 
 /// What is seen of a message.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +40,19 @@ pub struct Seen<'a> {
     pub parts: &'a [Part<'a>],
     /// The score of the injection patterns found.
     pub patterns: f32,
-    /// The score of the shipped injection head.
+    /// The score of the built-in injection head.
     pub orders: f32,
+    /// The score of the built-in spam head, for a head that stands beside it.
+    pub spam: f32,
+    /// The verdict of the rules, for an urgency head that goes by it.
+    pub rules: Option<UrgencyLevel>,
+}
+
+impl<'a> Seen<'a> {
+    /// A message as its words and states show it.
+    pub fn of(surface: &'a Surface, encoding: &'a Encoding) -> Self {
+        Self { surface, encoding, parts: &[], patterns: 0.0, orders: 0.0, spam: 0.0, rules: None }
+    }
 }
 
 /// Where a head comes from and how it decides: `head.json`.
@@ -69,6 +83,11 @@ pub struct About {
     /// How the confidence of an intent is bent, where no label marks what is out of scope.
     #[serde(default)]
     pub bend: Option<Bend>,
+    /// Whether what is built in has a say: half of a spam score is the built-in head's, and the verdict of the rules is
+    /// among the features of an urgency head. So it is with what is learnt from corrections, which know only what was
+    /// wrong. An injection head always stands beside the built-in one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside: bool,
     /// What is added to each label's log-probability before the largest is taken.
     pub offsets: Vec<f32>,
     /// Intent: below it the head abstains. Spam: from it on a message isn't ham. Injection: from it on
@@ -222,7 +241,8 @@ impl Head {
     /// How soon somebody should look: the learnt level, as far as the rules leave it. A message without words is left to
     /// them.
     pub(in super::super) fn urgency(&self, seen: &Seen<'_>, rules: Urgency) -> Urgency {
-        let best = decide(&self.probabilities(seen), &self.about.offsets);
+        let seen = Seen { rules: self.about.beside.then_some(rules.level), ..*seen };
+        let best = decide(&self.probabilities(&seen), &self.about.offsets);
         let level = self.about.labels.get(best).and_then(|label| label.parse().ok());
         match level.filter(|_| !seen.surface.part.words.is_empty()) {
             Some(level) => {
@@ -233,9 +253,23 @@ impl Head {
         }
     }
 
+    /// Whether the built-in head or the rules have a say, see [`About::beside`].
+    pub(in super::super) fn stands_beside(&self) -> bool {
+        self.about.beside
+    }
+
+    /// The probability that a message isn't ham by the head alone, before the mean with the built-in one's.
+    pub(in super::super) fn own_spam(&self, seen: &Seen<'_>) -> f32 {
+        self.probabilities(seen).first().map_or(0.0, |ham| 1.0 - ham)
+    }
+
     /// Whether a message is ham.
     pub(in super::super) fn spam(&self, seen: &Seen<'_>) -> Option<Spam> {
-        self.spam_of(&self.probabilities(seen), !seen.surface.part.words.is_empty())
+        let mut probabilities = self.probabilities(seen);
+        if self.about.beside {
+            halve(&mut probabilities, seen.spam);
+        }
+        self.spam_of(&probabilities, !seen.surface.part.words.is_empty())
     }
 
     /// The decision by these probabilities, on a message with words or without.
@@ -270,6 +304,18 @@ impl Head {
     }
 }
 
+/// Makes the probability of all labels but the first, which is the quiet one, the mean of it and another head's score.
+pub(super) fn halve(probabilities: &mut [f32], score: f32) {
+    let Some((quiet, alarms)) = probabilities.split_first_mut() else { return };
+    let own: f32 = alarms.iter().sum();
+    let mean = f32::midpoint(1.0 - *quiet, score);
+    let even = mean / alarms.len().max(1) as f32;
+    for alarm in alarms {
+        *alarm = if own > 0.0 { *alarm / own * mean } else { even };
+    }
+    *quiet = 1.0 - mean;
+}
+
 /// The likeliest label but the one outside, and the probability of that one.
 pub(super) fn inside(probabilities: &[f32], outside: Option<usize>) -> (usize, f32) {
     let mut within = probabilities.to_vec();
@@ -302,10 +348,19 @@ fn position(label: SentimentLabel, five: bool) -> f32 {
 /// What a head of this task reads of a message.
 pub(super) fn features(task: Task, weights: &Weights, seen: &Seen<'_>) -> Features {
     let part = &seen.surface.part;
-    let sentences;
+    let (sentences, verdicts);
     let cues: &[f32] = match task {
         Task::Intent => &[],
-        Task::Sentiment | Task::Urgency => &seen.surface.moods,
+        Task::Sentiment => &seen.surface.moods,
+        Task::Urgency => match seen.rules {
+            Some(level) => {
+                let verdict =
+                    UrgencyLevel::ALL.iter().map(|l| f32::from(u8::from(*l == level)) * VERDICT);
+                verdicts = seen.surface.moods.iter().copied().chain(verdict).collect::<Vec<f32>>();
+                &verdicts
+            }
+            None => &seen.surface.moods,
+        },
         Task::Spam => &seen.surface.traits,
         Task::Injection => {
             let pooled = |part: &Part<'_>, last: bool| match last {

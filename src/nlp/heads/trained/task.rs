@@ -124,6 +124,12 @@ impl Task {
         }
     }
 
+    /// Whether what is built in may have a say beside a head of this task, see
+    /// [`About::beside`](super::About::beside).
+    pub(super) fn may_stand_beside(self) -> bool {
+        matches!(self, Self::Spam | Self::Urgency)
+    }
+
     /// Whether labels with so many rows each may lend their names to the fit, see
     /// [`name_in_words`](Self::name_in_words).
     pub(super) fn reads_names(self, rows_a_label: usize) -> bool {
