@@ -1,7 +1,7 @@
 //! The encoder's kernels for other small networks: affine maps, and products with many rows.
 
 use super::config::Activation;
-use super::kernels::{self, Avx512};
+use super::kernels::{self, Dots};
 use super::linear::{Kernels, Linear, Precision, Range8, Then};
 
 pub use super::linear::Scratch;
@@ -19,8 +19,8 @@ impl Affine {
     #[must_use]
     pub fn new(weights: &[f32], bias: Vec<f32>, together: Option<usize>, relu: bool) -> Self {
         let kernels = Kernels::for_cpu();
-        let precision = match (together, kernels) {
-            (Some(group), Kernels::Avx512(_)) => Precision::Bytes(Range8::FULL.in_groups(group)),
+        let precision = match (together, kernels.dots()) {
+            (Some(group), Some(_)) => Precision::Bytes(Range8::FULL.in_groups(group)),
             _ => Precision::Float,
         };
         let then = if relu { Then::Activate(Activation::Relu) } else { Then::Store };
@@ -51,7 +51,7 @@ pub(super) const LONGEST_ROW: usize = 1 << 16;
 /// # Panics
 /// When the lengths don't fit each other, or `x` is longer.
 pub fn multiply_rows(rows: &[i8], x: &[u8], products: &mut [i32]) {
-    match Avx512::detect() {
+    match Dots::detect() {
         Some(cpu) => kernels::multiply_rows(cpu, rows, x, products),
         None => multiply_rows_plainly(rows, x, products),
     }

@@ -143,7 +143,10 @@ impl Graph {
 
     /// Whether `rten`'s kernels are in use, which spread over the pool that they are called in.
     pub(super) fn needs_pool(&self) -> bool {
-        matches!(self.kernels, Kernels::Portable)
+        match self.kernels {
+            Kernels::Portable | Kernels::AvxVnni(_) => true,
+            Kernels::Avx512(_) => false,
+        }
     }
 
     /// How the hidden channels are held, to bring states into the model's own order.
@@ -221,7 +224,7 @@ impl Graph {
                     Kernels::Avx512(cpu) => {
                         kernels::attend(cpu, qkv, hidden, self.heads, queries, out, own_attention)
                     }
-                    Kernels::Portable => {
+                    Kernels::Portable | Kernels::AvxVnni(_) => {
                         attention::attend(qkv, hidden, self.heads, queries, out, attention)
                     }
                 }
@@ -319,7 +322,7 @@ impl Norm {
         let (scale, shift) = (&self.scale, &self.shift);
         match kernels {
             Kernels::Avx512(cpu) => kernels::normalise(cpu, rows, scale, shift, epsilon),
-            Kernels::Portable => {
+            Kernels::Portable | Kernels::AvxVnni(_) => {
                 for row in rows.chunks_exact_mut(scale.len()) {
                     LayerNorm { row, scale, shift, epsilon }.dispatch();
                 }

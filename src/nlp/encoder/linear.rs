@@ -13,13 +13,12 @@
 use std::ops::Range;
 
 use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
-use rten_simd::{SimdOp, SimdUnaryOp};
+use rten_simd::SimdOp;
 use rten_tensor::NdTensorView;
-use rten_vecmath::{ApproxGelu, Gelu};
 
 use super::config::Activation;
-use super::kernels::{Avx512, ByteMap, ByteRows, FloatMap};
-use super::simd::{ChannelScales, Dequantise, RowScale, quantise};
+use super::kernels::{Avx512, AvxVnni, ByteMap, ByteRows, Dots, FloatMap};
+use super::simd::{ChannelScales, Dequantise, RowScale, activate, quantise};
 
 thread_local! {
     // An executor is a kernel choice, not `Send`, and asks the CPU for its features when it is made.
@@ -37,6 +36,8 @@ pub(super) fn with_float<T>(use_executor: impl FnOnce(&GemmExecutor<f32, f32, f3
 pub(super) enum Kernels {
     /// `rten`'s, on any CPU.
     Portable,
+    /// Our own in the affine maps with eight bits, `rten`'s for the rest.
+    AvxVnni(AvxVnni),
     /// Our own.
     Avx512(Avx512),
 }
@@ -44,7 +45,24 @@ pub(super) enum Kernels {
 impl Kernels {
     /// The fastest that this CPU can run.
     pub(super) fn for_cpu() -> Self {
-        Avx512::detect().map_or(Kernels::Portable, Kernels::Avx512)
+        Dots::detect().map_or(Kernels::Portable, Kernels::with)
+    }
+
+    /// Those that use these dot products.
+    pub(super) fn with(dots: Dots) -> Self {
+        match dots {
+            Dots::Avx512(cpu) => Kernels::Avx512(cpu),
+            Dots::AvxVnni(cpu) => Kernels::AvxVnni(cpu),
+        }
+    }
+
+    /// The dot products of our own 8-bit kernels, if they are among these.
+    pub(super) fn dots(self) -> Option<Dots> {
+        match self {
+            Kernels::Portable => None,
+            Kernels::AvxVnni(cpu) => Some(Dots::AvxVnni(cpu)),
+            Kernels::Avx512(cpu) => Some(Dots::Avx512(cpu)),
+        }
     }
 }
 
@@ -87,13 +105,10 @@ impl Precision {
         }
     }
 
-    /// Eight bits as far as these kernels can be trusted with them on this CPU: without a dot-product
-    /// instruction (VNNI on x86) the portable ones may saturate.
+    /// Eight bits as far as these kernels can be trusted with them on this CPU: the portable ones may
+    /// saturate where they have no dot-product instruction (on x86, that of AVX-512).
     pub(super) fn bytes(kernels: Kernels) -> Self {
-        let may_saturate = match kernels {
-            Kernels::Avx512(_) => false,
-            Kernels::Portable => BYTES.with(GemmExecutor::may_saturate),
-        };
+        let may_saturate = kernels.dots().is_none() && BYTES.with(GemmExecutor::may_saturate);
         Precision::Bytes(if may_saturate { Range8::NARROW } else { Range8::FULL })
     }
 }
@@ -164,19 +179,19 @@ impl Linear {
                 .map(move |group| quantise_group(weights, inputs, group, range))
         };
         let kernel = match (precision, kernels) {
-            (Precision::Float, Kernels::Portable) => {
+            (Precision::Float, Kernels::Portable | Kernels::AvxVnni(_)) => {
                 let matrix = NdTensorView::from_data([outputs, inputs], weights);
                 Kernel::Float(with_float(|gemm| gemm.prepack_b(matrix.transposed())))
             }
             (Precision::Float, Kernels::Avx512(cpu)) => {
                 Kernel::OwnFloat(FloatMap::new(cpu, weights, &bias))
             }
-            (Precision::Bytes(range), Kernels::Portable) => {
-                Kernel::Bytes(groups(range).map(Group::pack).collect())
-            }
-            (Precision::Bytes(range), Kernels::Avx512(cpu)) => {
-                Kernel::OwnBytes(ByteMap::new(cpu, &groups(range).collect::<Vec<_>>(), &bias))
-            }
+            (Precision::Bytes(range), kernels) => match kernels.dots() {
+                None => Kernel::Bytes(groups(range).map(Group::pack).collect()),
+                Some(cpu) => {
+                    Kernel::OwnBytes(ByteMap::new(cpu, &groups(range).collect::<Vec<_>>(), &bias))
+                }
+            },
         };
         Linear { inputs, outputs, bias, kernel }
     }
@@ -208,13 +223,8 @@ impl Linear {
         if let Err(error) = done {
             unreachable!("the shapes were fixed when the model was loaded: {error}");
         }
-        match then {
-            Then::Activate(Activation::Gelu) => Gelu {}.map_mut(out),
-            Then::Activate(Activation::GeluTanh) => ApproxGelu {}.map_mut(out),
-            Then::Activate(Activation::Relu) => {
-                out.iter_mut().for_each(|value| *value = value.max(0.0))
-            }
-            Then::Store | Then::Accumulate => {}
+        if let Then::Activate(activation) = then {
+            activate(activation, out);
         }
     }
 

@@ -104,8 +104,12 @@ pub(super) fn load(
     let tokenizer = WordPiece::parse(&json, architecture.vocabulary)
         .map_err(|source| EncoderError::Tokenizer { path: tokenizer_path, source })?;
 
-    let kernels =
-        if kernels::supports_heads(architecture.head_size()) { kernels } else { Kernels::Portable };
+    let kernels = match kernels {
+        Kernels::Avx512(_) if !kernels::supports_heads(architecture.head_size()) => {
+            Kernels::Portable
+        }
+        kernels => kernels,
+    };
     let precision = match mode {
         Mode::F32 => Precision::Float,
         Mode::Int8 => Precision::bytes(kernels),

@@ -3,7 +3,8 @@
 //!
 //! It is the hot path of the product, so the graph is our own (`graph`), with a tokenizer of our own
 //! (`wordpiece`), on kernels that are chosen for the CPU at run time: our own (`kernels`) where it has
-//! AVX-512 with VNNI, portable ones (`linear`, `attention`, `simd`) elsewhere. Any folder of the BERT family loads: `model.safetensors` and `tokenizer.json`, and `config.json`
+//! AVX-512 with VNNI, and for the 8-bit maps where it has AVX-VNNI; portable ones (`linear`,
+//! `attention`, `simd`) elsewhere. Any folder of the BERT family loads: `model.safetensors` and `tokenizer.json`, and `config.json`
 //! where the sizes can't be guessed.
 //!
 //! An [`Encoder`] is a pure function of the text. On one kind of CPU the same text gives the same bits,

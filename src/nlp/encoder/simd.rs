@@ -196,6 +196,15 @@ where
     }
 }
 
+/// Applies an activation to each value.
+pub(super) fn activate(activation: Activation, values: &mut [f32]) {
+    match activation {
+        Activation::Gelu => Gelu {}.map_mut(values),
+        Activation::GeluTanh => ApproxGelu {}.map_mut(values),
+        Activation::Relu => values.iter_mut().for_each(|value| *value = value.max(0.0)),
+    }
+}
+
 /// Layer normalisation of one row in place: (x − mean) / √(variance + ε) · scale + shift.
 pub(super) struct LayerNorm<'a> {
     pub row: &'a mut [f32],

@@ -3,6 +3,8 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use super::kernels::Dots;
+use super::linear::Kernels;
 use super::{Encoder, Encoding, Mode};
 
 const TEXTS: &[&str] = &[
@@ -48,12 +50,16 @@ const TEXTS: &[&str] = &[
     "Congratulations! You have won a voucher. Click the link within 24 hours to claim it.",
 ];
 
-fn load(mode: Mode, portable: bool, threads: usize) -> Encoder {
+fn load(mode: Mode, kernels: Kernels, threads: usize) -> Encoder {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/all-MiniLM-L6-v2");
     let threads = NonZeroUsize::new(threads).expect("at least one thread");
-    let load = if portable { Encoder::load_portable } else { Encoder::load_with_threads };
-    load(&folder, mode, threads)
+    super::load::load(&folder, mode, threads, kernels)
         .expect("the model is there after `make test` or `countersign models pull`")
+}
+
+/// All kernels that can run here.
+fn all_kernels() -> impl Iterator<Item = Kernels> {
+    Dots::all().map(Kernels::with).chain([Kernels::Portable])
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
@@ -75,16 +81,17 @@ fn agreement(a: &[Encoding], b: &[Encoding]) -> [(f64, f64); 2] {
 
 #[test]
 fn kernels_and_modes_agree() {
-    let reference = load(Mode::F32, true, 2).encode(TEXTS);
-    for (_, least) in agreement(&load(Mode::F32, false, 2).encode(TEXTS), &reference) {
-        assert!(least >= 0.9999, "f32: {least}");
-    }
-    for portable in [false, true] {
-        let encoder = load(Mode::Int8, portable, 2);
+    let reference = load(Mode::F32, Kernels::Portable, 2).encode(TEXTS);
+    for kernels in all_kernels() {
+        let encoder = load(Mode::F32, kernels, 2);
+        for (_, least) in agreement(&encoder.encode(TEXTS), &reference) {
+            assert!(least >= 0.9999, "f32, {kernels:?}: {least}");
+        }
+        let encoder = load(Mode::Int8, kernels, 2);
         for (mean, least) in agreement(&encoder.encode(TEXTS), &reference) {
             assert!(
                 mean >= 0.999 && least >= 0.998,
-                "{}: mean {mean}, least {least}",
+                "{}, {kernels:?}: mean {mean}, least {least}",
                 encoder.id()
             );
         }
@@ -93,7 +100,8 @@ fn kernels_and_modes_agree() {
 
 #[test]
 fn token_states_agree() {
-    let (own, portable) = (load(Mode::F32, false, 1), load(Mode::F32, true, 1));
+    let load = |kernels| load(Mode::F32, kernels, 1);
+    let (own, portable) = (load(Kernels::for_cpu()), load(Kernels::Portable));
     for text in TEXTS {
         let (own, portable) = (own.read(text), portable.read(text));
         assert_eq!(own.tokens, portable.tokens);
@@ -111,8 +119,8 @@ fn bits_do_not_depend_on_the_company() {
     let mut texts = TEXTS.to_vec();
     texts.insert(7, &long);
     for mode in [Mode::F32, Mode::Int8] {
-        for portable in [false, true] {
-            let (one, several) = (load(mode, portable, 1), load(mode, portable, 2));
+        for kernels in all_kernels() {
+            let (one, several) = (load(mode, kernels, 1), load(mode, kernels, 2));
             let alone: Vec<Encoding> = texts.iter().flat_map(|text| one.encode(&[text])).collect();
             assert!(alone[7].tokens > 2 * 256, "the long text needs several windows");
             assert_eq!(alone, one.encode(&texts));
@@ -128,7 +136,7 @@ fn bits_do_not_depend_on_the_company() {
 
 #[test]
 fn many_callers_at_once() {
-    let encoder = load(Mode::Int8, false, 2);
+    let encoder = load(Mode::Int8, Kernels::for_cpu(), 2);
     let expected = encoder.encode(TEXTS);
     std::thread::scope(|scope| {
         for shift in 0..4 {
@@ -146,7 +154,7 @@ fn many_callers_at_once() {
 #[test]
 fn a_short_text_comes_between_the_passes_of_a_long_one() {
     for threads in [1, 2] {
-        let encoder = load(Mode::Int8, false, threads);
+        let encoder = load(Mode::Int8, Kernels::for_cpu(), threads);
         let long = TEXTS.join(" ").repeat(60);
         let done = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::matrix::{Rows, add_products, with_height};
 use super::rows::{exp, load, mask};
-use super::{AttentionScratch, COLUMNS, LANES, Line, tiles};
+use super::{AttentionScratch, COLUMNS, LANES, Line, ROWS, tiles};
 
 /// Attends with the head that has the columns `columns` of queries, keys and values.
 ///
@@ -35,7 +35,7 @@ pub(super) unsafe fn attend_head(
             line.0 = *values;
         }
     }
-    for tile in tiles(queries.clone()) {
+    for tile in tiles(queries.clone(), ROWS) {
         // SAFETY: the tile's rows are among the queries, and so in `qkv` and in `out`; the buffers
         // hold keys and values of all tokens and scores for ROWS rows.
         unsafe {

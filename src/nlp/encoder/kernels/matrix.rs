@@ -78,35 +78,39 @@ pub(super) unsafe fn add_products<const R: usize, const H: usize>(
 }
 
 /// A tile of the output: which rows, which panel, and where its numbers go.
-struct Tile {
-    first: usize,
-    rows: usize,
-    panel: usize,
-    out: Rows<*mut f32>,
+pub(super) struct Tile {
+    pub first: usize,
+    pub rows: usize,
+    pub panel: usize,
+    pub out: Rows<*mut f32>,
 }
 
-/// Walks over the tiles of `out`, which is `[_, outputs]` with `rows` rows; `fill` computes one of
-/// them, and the activation is applied behind it.
+/// Walks over the tiles of `out`, which is `[_, outputs]` with `rows` rows: `HEIGHT` rows at most of
+/// a panel of `WIDTH` columns. `fill` computes one of them.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-fn each_tile(outputs: usize, rows: usize, out: &mut [f32], then: Then, fill: impl Fn(&Tile)) {
-    for panel in 0..outputs.div_ceil(COLUMNS) {
-        let columns = COLUMNS.min(outputs - panel * COLUMNS);
-        for part in tiles(0..rows) {
+pub(super) fn each_tile<const HEIGHT: usize, const WIDTH: usize>(
+    outputs: usize,
+    rows: usize,
+    out: &mut [f32],
+    fill: impl Fn(&Tile),
+) {
+    for panel in 0..outputs.div_ceil(WIDTH) {
+        let columns = WIDTH.min(outputs - panel * WIDTH);
+        for part in tiles(0..rows, HEIGHT) {
             let (first, count) = (part.start, part.len());
             let part =
-                &mut out[first * outputs + panel * COLUMNS..][..(count - 1) * outputs + columns];
-            if columns == COLUMNS {
+                &mut out[first * outputs + panel * WIDTH..][..(count - 1) * outputs + columns];
+            if columns == WIDTH {
                 let out = Rows { start: part.as_mut_ptr(), stride: outputs };
-                finish(&Tile { first, rows: count, panel, out }, then, &fill);
+                fill(&Tile { first, rows: count, panel, out });
             } else {
-                let mut whole = [0.0; ROWS * COLUMNS];
-                for (whole, part) in whole.chunks_exact_mut(COLUMNS).zip(part.chunks(outputs)) {
+                let mut whole = [[0.0; WIDTH]; HEIGHT];
+                for (whole, part) in whole.iter_mut().zip(part.chunks(outputs)) {
                     whole[..columns].copy_from_slice(&part[..columns]);
                 }
-                let out = Rows { start: whole.as_mut_ptr(), stride: COLUMNS };
-                finish(&Tile { first, rows: count, panel, out }, then, &fill);
-                for (whole, part) in whole.chunks_exact(COLUMNS).zip(part.chunks_mut(outputs)) {
+                let out = Rows { start: whole.as_mut_ptr().cast(), stride: WIDTH };
+                fill(&Tile { first, rows: count, panel, out });
+                for (whole, part) in whole.iter().zip(part.chunks_mut(outputs)) {
                     part[..columns].copy_from_slice(&whole[..columns]);
                 }
             }
@@ -114,10 +118,10 @@ fn each_tile(outputs: usize, rows: usize, out: &mut [f32], then: Then, fill: imp
     }
 }
 
+/// Applies the activation to a tile, if there is one.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-fn finish(tile: &Tile, then: Then, fill: impl Fn(&Tile)) {
-    fill(tile);
+fn finish(tile: &Tile, then: Then) {
     let Then::Activate(activation) = then else { return };
     for row in 0..tile.rows {
         for half in 0..COLUMNS / LANES {
@@ -134,7 +138,7 @@ fn finish(tile: &Tile, then: Then, fill: impl Fn(&Tile)) {
 /// `x` is `[rows, inputs]` and `out` is `[rows, outputs]` of the map.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 pub(super) unsafe fn multiply_floats(map: &FloatMap, x: &[f32], out: &mut [f32], then: Then) {
-    each_tile(map.outputs, x.len() / map.inputs, out, then, |tile| {
+    each_tile::<ROWS, COLUMNS>(map.outputs, x.len() / map.inputs, out, |tile| {
         // SAFETY: the tile lies in both matrices; the panel is one of the map's.
         unsafe {
             let x = Rows { start: x.as_ptr().add(tile.first * map.inputs), stride: map.inputs };
@@ -143,6 +147,7 @@ pub(super) unsafe fn multiply_floats(map: &FloatMap, x: &[f32], out: &mut [f32],
             let add = then == Then::Accumulate;
             with_height!(tile.rows, float_tile::<_>(map.inputs, x, panel, bias, add, tile.out));
         }
+        finish(tile, then);
     });
 }
 
@@ -183,13 +188,7 @@ unsafe fn float_tile<const R: usize>(
 /// Quantises the rows of `x`, group by group, into `rows`, whose buffers have the size.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub(super) fn quantise(map: &ByteMap, x: &[f32], rows: &mut ByteRows) {
-    let bytes = rows.bytes.chunks_exact_mut(map.quads * QUAD);
-    let scales = rows.scales.chunks_exact_mut(map.places.len());
-    for ((x, bytes), scales) in x.chunks_exact(map.inputs).zip(bytes).zip(scales) {
-        for (place, scale) in map.places.iter().zip(scales) {
-            *scale = rows::quantise(&x[place.inputs.clone()], &mut bytes[place.start..]);
-        }
-    }
+    map.each_group(x, rows, |x, bytes| rows::quantise(x, bytes));
 }
 
 /// # Safety
@@ -197,7 +196,7 @@ pub(super) fn quantise(map: &ByteMap, x: &[f32], rows: &mut ByteRows) {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 pub(super) unsafe fn multiply_bytes(map: &ByteMap, rows: &ByteRows, out: &mut [f32], then: Then) {
     let width = map.quads * QUAD;
-    each_tile(map.outputs, rows.bytes.len() / width, out, then, |tile| {
+    each_tile::<ROWS, COLUMNS>(map.outputs, rows.bytes.len() / width, out, |tile| {
         // SAFETY: the tile lies in both matrices; the panel is one of the map's.
         unsafe {
             let x = Rows { start: rows.bytes.as_ptr().add(tile.first * width), stride: width };
@@ -205,6 +204,7 @@ pub(super) unsafe fn multiply_bytes(map: &ByteMap, rows: &ByteRows, out: &mut [f
             let add = then == Then::Accumulate;
             with_height!(tile.rows, byte_tile::<_>(map, x, scales, tile.panel, add, tile.out));
         }
+        finish(tile, then);
     });
 }
 

@@ -1,5 +1,5 @@
 //! What stands in for `kernels` on CPUs other than x86-64: the same names, and no way to make an
-//! [`Avx512`], so nothing here is ever called.
+//! [`Avx512`] or an [`AvxVnni`], so nothing here is ever called.
 
 use std::ops::Range;
 
@@ -7,6 +7,13 @@ use super::linear::{ByteGroup, Then};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Avx512 {}
+#[derive(Debug, Clone, Copy)]
+pub(super) enum AvxVnni {}
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Dots {
+    Avx512(Avx512),
+    AvxVnni(AvxVnni),
+}
 
 pub(super) struct FloatMap(Avx512);
 pub(super) struct ByteMap(Avx512);
@@ -16,9 +23,14 @@ pub(super) struct ByteRows;
 #[derive(Debug, Default)]
 pub(super) struct AttentionScratch;
 
-impl Avx512 {
+impl Dots {
     pub(super) fn detect() -> Option<Self> {
         None
+    }
+
+    #[cfg(test)]
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        std::iter::empty()
     }
 }
 
@@ -33,7 +45,7 @@ impl FloatMap {
 }
 
 impl ByteMap {
-    pub(super) fn new(cpu: Avx512, _: &[ByteGroup], _: &[f32]) -> Self {
+    pub(super) fn new(cpu: Dots, _: &[ByteGroup], _: &[f32]) -> Self {
         match cpu {}
     }
 
@@ -46,7 +58,7 @@ pub(super) fn normalise(cpu: Avx512, _: &mut [f32], _: &[f32], _: &[f32], _: f32
     match cpu {}
 }
 
-pub(super) fn multiply_rows(cpu: Avx512, _: &[i8], _: &[u8], _: &mut [i32]) {
+pub(super) fn multiply_rows(cpu: Dots, _: &[i8], _: &[u8], _: &mut [i32]) {
     match cpu {}
 }
 

@@ -71,12 +71,10 @@ pub(super) fn normalise(row: &mut [f32], scale: &[f32], shift: &[f32], epsilon: 
     store_some(rest, _mm512_fmadd_ps(off, load_some(last_scale), load_some(last_shift)));
 }
 
-/// Brings `values` to u8 over their own range, stretched to hold zero. `bytes` is as long as
-/// `values` or longer; what is beyond is left as it was.
+/// Brings `values` to u8 over their own range, stretched to hold zero. `bytes` has the same length.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub(super) fn quantise(values: &[f32], bytes: &mut [u8]) -> RowScale {
-    let bytes = &mut bytes[..values.len()];
     let (vectors, rest) = values.as_chunks::<LANES>();
     let (mut low, mut high) = (_mm512_setzero_ps(), _mm512_setzero_ps());
     for vector in vectors {

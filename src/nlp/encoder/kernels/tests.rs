@@ -140,19 +140,21 @@ proptest! {
         rows in 1usize..40, inputs in 1usize..70, outputs in 1usize..100, first in 0usize..20,
         then in any_then(), seed in 0..u64::MAX / 2,
     ) {
-        let Some(cpu) = Avx512::detect() else { return Ok(()) };
         let (groups, weights) = byte_groups(inputs, outputs, first, seed);
         let x: Vec<f32> = numbers(rows * inputs, seed).iter().map(|value| value * 3.0 + 0.5).collect();
         let (bias, before) = (numbers(outputs, seed ^ 1), numbers(rows * outputs, seed ^ 2));
-        let map = ByteMap::new(cpu, &groups, &bias);
-        let (mut out, mut scratch) = (before.clone(), ByteRows::default());
-        map.apply(&x, &mut out, then, &mut scratch);
         let near: Vec<f32> = x.chunks_exact(inputs).flat_map(|x| rounded(x, &groups)).collect();
-        prop_assert!(farthest(&out, &affine(&near, &weights, &bias, &before, then)) < 1e-3);
-        for row in 0..rows {
-            let mut alone = before[row * outputs..][..outputs].to_vec();
-            map.apply(&x[row * inputs..][..inputs], &mut alone, then, &mut scratch);
-            prop_assert_eq!(&alone, &out[row * outputs..][..outputs]);
+        let expected = affine(&near, &weights, &bias, &before, then);
+        for cpu in Dots::all() {
+            let map = ByteMap::new(cpu, &groups, &bias);
+            let (mut out, mut scratch) = (before.clone(), ByteRows::default());
+            map.apply(&x, &mut out, then, &mut scratch);
+            prop_assert!(farthest(&out, &expected) < 1e-3, "{cpu:?}");
+            for row in 0..rows {
+                let mut alone = before[row * outputs..][..outputs].to_vec();
+                map.apply(&x[row * inputs..][..inputs], &mut alone, then, &mut scratch);
+                prop_assert_eq!(&alone, &out[row * outputs..][..outputs]);
+            }
         }
     }
 
@@ -165,7 +167,7 @@ proptest! {
             bytes: vec![1; width],
             channels: ChannelScales { scales: vec![1.0], offsets: vec![width as f32] },
         };
-        let map = ByteMap::new(cpu, &[group], &[0.0]);
+        let map = ByteMap::new(Dots::Avx512(cpu), &[group], &[0.0]);
         let (mut out, mut scratch, mut expected) = ([0.0], ByteRows::default(), vec![0; width]);
         map.apply(&x, &mut out, Then::Store, &mut scratch);
         let row = simd::quantise(&x, &mut expected);
@@ -268,7 +270,6 @@ proptest! {
         seed in any::<u64>(),
         largest in any::<bool>(),
     ) {
-        let Some(cpu) = Avx512::detect() else { return Ok(()) };
         let x: Vec<u8> = numbers(width, seed)
             .iter()
             .map(|x| if largest { 255 } else { (x * 127.0 + 128.0) as u8 })
@@ -277,9 +278,12 @@ proptest! {
             .iter()
             .map(|x| if largest { -128 } else { (x * 128.0) as i8 })
             .collect();
-        let (mut found, mut expected) = (vec![1; rows], vec![2; rows]);
-        multiply_rows(cpu, &bytes, &x, &mut found);
+        let mut expected = vec![2; rows];
         affine::multiply_rows_plainly(&bytes, &x, &mut expected);
-        prop_assert_eq!(found, expected);
+        for cpu in Dots::all() {
+            let mut found = vec![1; rows];
+            multiply_rows(cpu, &bytes, &x, &mut found);
+            prop_assert_eq!(&found, &expected, "{:?}", cpu);
+        }
     }
 }
