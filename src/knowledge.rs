@@ -51,7 +51,7 @@ pub enum DocumentError {
     TooLarge,
     /// No place it came from.
     #[error(
-        "`source` must name where the document comes from (a path or URL of 1 to 500 characters)"
+        "`source` must name where the document comes from (a path or URL of 1 to {LONGEST_SOURCE} characters)"
     )]
     Source,
 }
@@ -234,5 +234,14 @@ mod tests {
         assert_eq!(read("Body.", Format::Text).title, "returns.md");
         assert!(Document::read("x", None, "  ", Format::Text).is_err());
         assert!(Document::read("", None, "x", Format::Text).is_err());
+    }
+
+    #[test]
+    fn a_source_is_measured_as_it_was_given() {
+        let read = |source: &str| Document::read(source, None, "x", Format::Text);
+        let longest = "x".repeat(LONGEST_SOURCE);
+        assert_eq!(read(&longest).unwrap().source, longest);
+        assert!(matches!(read(&format!("\n{longest}")), Err(DocumentError::Source)));
+        assert_eq!(read(" a.md ").unwrap().source, "a.md");
     }
 }

@@ -28,6 +28,8 @@ const REVISION: &str = "2";
 pub(super) const OFF_TOPIC: &str = "other";
 /// One in so many of the taxonomy's examples serves the injection head as a benign one.
 const UTTERANCE_STEP: usize = 4;
+/// One in so many serves a spam head as ham.
+pub(super) const HAM_STEP: usize = 3;
 
 /// The word lists that features are made of.
 const LISTS: [&str; 4] = [
@@ -93,6 +95,13 @@ pub(super) fn own(
     labels: &[&str],
 ) -> Result<Examples, TriageError> {
     Examples::parse(text, labels).map_err(|source| TriageError::Examples { head, source })
+}
+
+/// What customers of a service with this taxonomy say. Small talk is left out: offers to the service and tasks for a
+/// bot are among it.
+pub(super) fn utterances(taxonomy: &Taxonomy) -> impl Iterator<Item = &str> {
+    let on_topic = taxonomy.intents().iter().filter(|i| i.name.as_str() != OFF_TOPIC);
+    on_topic.flat_map(|i| i.examples.iter().map(String::as_str))
 }
 
 /// The example file of the spam head.

@@ -31,8 +31,6 @@ const HELD_OUT: usize = 5;
 pub const LEAST: usize = 6;
 /// The latest corrections are at most this part of all.
 const LATEST_PART: usize = 3;
-/// One in so many of the taxonomy's examples goes with the spam head's own, as ham.
-const UTTERANCE_STEP: usize = 3;
 
 /// What a person said of a message.
 #[derive(Clone, PartialEq, Eq)]
@@ -230,8 +228,8 @@ fn own_spam(base: &Triage) -> Result<Vec<Example>, LearnError> {
         let label = SpamLabel::ALL.get(at).copied().unwrap_or(SpamLabel::Ham);
         all.push(Example { text, label: label.to_string() });
     }
-    let asked = base.taxonomy().intents().iter().flat_map(|i| &i.examples).step_by(UTTERANCE_STEP);
-    all.extend(asked.cloned().map(ham));
+    let asked = fit::utterances(base.taxonomy()).step_by(fit::HAM_STEP);
+    all.extend(asked.map(str::to_owned).map(ham));
     all.extend(fit::everyday_examples()?.texts.into_iter().map(ham));
     Ok(all)
 }

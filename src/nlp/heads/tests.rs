@@ -441,3 +441,13 @@ fn a_fit_like_another_settles_on_nothing_of_its_own() {
     assert_eq!((twin.choice, twin.head.about().weights), (many.choice, many.choice.weights));
     assert_eq!(twin.head.about().gamma, many.head.about().gamma);
 }
+
+#[test]
+fn offers_to_the_service_do_not_teach_what_ham_is() {
+    let taxonomy = Taxonomy::parse(DEFAULT_TAXONOMY).unwrap();
+    let offer = "We are an agency that can bring your website to the first page";
+    let all = taxonomy.intents().iter().flat_map(|i| &i.examples);
+    assert!(all.into_iter().any(|e| e.starts_with(offer)));
+    assert!(!fit::utterances(&taxonomy).any(|e| e.starts_with(offer)));
+    assert!(fit::utterances(&taxonomy).any(|e| e.contains("refund")));
+}

@@ -10,7 +10,7 @@ use super::{Entry, ShippedError, write};
 use crate::domain::triage::SpamLabel;
 use crate::nlp::encoder::Embed;
 use crate::nlp::heads::features::{BUCKETS, Features};
-use crate::nlp::heads::fit::{injection_examples, spam_examples};
+use crate::nlp::heads::fit::{HAM_STEP, injection_examples, spam_examples, utterances};
 use crate::nlp::heads::injection;
 use crate::nlp::heads::linalg::{Matrix, add_scaled};
 use crate::nlp::heads::linear::Linear;
@@ -23,8 +23,6 @@ use crate::nlp::heads::{Taxonomy, TriageError, spam};
 pub const L2: f32 = 3e-5;
 /// Parts into which rows are split.
 const FOLDS: usize = 5;
-/// Every so manieth example of the taxonomy is one of an ordinary message.
-const UTTERANCE_STEP: usize = 3;
 /// Share of ham that may be taken for something else when the threshold is set.
 const HAM_LOST: f32 = 0.002;
 /// Share of benign look-alikes that may be flagged when the threshold is set.
@@ -81,12 +79,7 @@ pub fn train(
     l2: f32,
 ) -> Result<(Vec<u8>, Value), TrainError> {
     let reader = SurfaceReader::builtin().map_err(TriageError::from)?;
-    let utterances: Vec<&str> = taxonomy
-        .intents()
-        .iter()
-        .filter(|intent| intent.name.as_str() != "other")
-        .flat_map(|intent| intent.examples.iter().map(String::as_str))
-        .collect();
+    let utterances: Vec<&str> = utterances(taxonomy).collect();
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let trainer = Trainer {
         embed,
@@ -115,7 +108,7 @@ impl Trainer<'_> {
         texts.extend(
             own.texts.iter().zip(&own.targets).map(|(t, target)| (t.as_str(), *target, OWN)),
         );
-        texts.extend(self.utterances.iter().step_by(UTTERANCE_STEP).map(|t| (*t, 0, 1.0)));
+        texts.extend(self.utterances.iter().step_by(HAM_STEP).map(|t| (*t, 0, 1.0)));
         let mut examples = Vec::with_capacity(texts.len());
         for (start, some) in texts.chunks(TOGETHER).enumerate() {
             let only: Vec<&str> = some.iter().map(|(text, ..)| *text).collect();

@@ -1,41 +1,30 @@
-//! From labelled texts to a head: features, the kernel's width and the penalty, the fit, and everything that is
-//! set on rows which the fit hasn't seen.
+//! From labelled texts to a head: what the learner sees of them (`texts`), the kernel's width and the penalty
+//! (`settle`), the fit, and everything that is set on rows which the fit hasn't seen (`judge`).
 //!
 //! Kernel ridge regression has exact leave-one-out scores in closed form (`ridge`), so temperature, thresholds,
 //! figures and the list of doubtful labels all come from every row scored by a fit without it. Nothing is drawn
 //! at random: the same rows give the same head.
 
-use std::collections::HashMap;
-
 use sha2::{Digest, Sha256};
 
-use super::super::calibrate::{Bend, abstention_threshold, argmax};
+use super::super::calibrate::{Bend, argmax};
 use super::super::features::{Features, Weights};
-use super::super::fit::{EVERYDAY_EXAMPLES, injection_head, lists_version};
-use super::super::injection::{self, InjectionHead, Orders};
-use super::super::patterns::{InjectionPatterns, PatternError};
+use super::super::fit::{EVERYDAY_EXAMPLES, lists_version};
+use super::super::patterns::PatternError;
 use super::super::ridge::{Fit, Ridge, RidgeError, RidgeOptions};
-use super::super::surface::{Surface, SurfaceError, SurfaceReader};
-use super::super::{DEFAULT_TAXONOMY, Input, Taxonomy, TaxonomyError, Triage, TriageError};
+use super::super::surface::SurfaceError;
+use super::super::{TaxonomyError, Triage, TriageError};
 use super::file::FORMAT;
-use super::head::{About, Data, Head, Seen, decide, features, halve, inside};
+use super::head::{About, Data, Head, average_with};
+use super::judge::Judge;
 use super::report::{Answers, Findings, Metrics};
 use super::settle::{Rows, among_own, settle};
 use super::task::{LabelError, Task};
-use crate::domain::triage::UrgencyLevel;
-use crate::eval::labels::{Judged, macro_recall};
-use crate::nlp::encoder::{Embed, Reading};
+use super::texts::Texts;
+use crate::nlp::encoder::Embed;
 
-/// Texts encoded together.
-const BATCH: usize = 64;
 /// Most rows that a head is fitted on: the kernel matrix takes 4 bytes for each pair.
 pub const MOST_ROWS: usize = 20_000;
-/// Share of ham that may be taken for spam, and of benign messages that may be flagged.
-const HAM_LOST: f32 = 0.002;
-const BENIGN_FLAGGED: f32 = 0.03;
-/// Share of messages within scope that may be taken for ones outside.
-const WITHIN_LOST: f32 = 0.01;
-
 /// A labelled text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
@@ -293,7 +282,7 @@ fn about(
 pub(super) struct Labels {
     pub names: Vec<String>,
     pub outside: Option<usize>,
-    targets: Vec<usize>,
+    pub targets: Vec<usize>,
 }
 
 impl Labels {
@@ -323,120 +312,6 @@ impl Labels {
     }
 }
 
-/// What turns examples into features.
-pub(super) struct Texts<'a> {
-    pub task: Task,
-    pub weights: Weights,
-    surface: SurfaceReader,
-    patterns: InjectionPatterns,
-    /// The shipped head, where the new one stands beside it, and how likely each of its own examples is an attack by a
-    /// fit without it.
-    shipped: Option<(InjectionHead, HashMap<String, f32>)>,
-    /// What is built in, where it has a say beside a head for spam or urgency.
-    beside: Option<&'a Triage>,
-    embed: &'a dyn Embed,
-}
-
-impl<'a> Texts<'a> {
-    fn new(
-        task: Task,
-        weights: Weights,
-        beside: Option<&'a Triage>,
-        embed: &'a dyn Embed,
-    ) -> Result<Self, FitError> {
-        let surface = SurfaceReader::builtin()?;
-        let shipped = match task {
-            Task::Injection => {
-                let taxonomy = Taxonomy::parse(DEFAULT_TAXONOMY)?;
-                Some(injection_head(&taxonomy, &surface, embed).map_err(Box::new)?)
-            }
-            _ => None,
-        };
-        let beside = beside.filter(|_| task.may_stand_beside());
-        let patterns = InjectionPatterns::builtin()?;
-        Ok(Self { task, weights, surface, patterns, shipped, beside, embed })
-    }
-
-    /// The features of texts, and where a built-in head stands beside the new one its scores.
-    pub fn read(
-        &self,
-        examples: &[Example],
-        progress: &dyn Fn(usize),
-    ) -> Result<(Vec<Features>, Vec<f32>), FitError> {
-        let mut rows = Vec::with_capacity(examples.len());
-        let mut scores = Vec::new();
-        for batch in examples.chunks(BATCH) {
-            let texts: Vec<&str> = batch.iter().map(|e| e.text.as_str()).collect();
-            let readings: Vec<Reading> = match self.shipped {
-                Some(_) => self.embed.read_many(&texts),
-                None => self.embed.embed(&texts).into_iter().map(Reading::whole).collect(),
-            };
-            if readings.len() != texts.len() {
-                return Err(FitError::Encoder { found: readings.len(), wanted: texts.len() });
-            }
-            let verdicts = self.verdicts(&texts);
-            for (i, (text, reading)) in texts.iter().zip(&readings).enumerate() {
-                let surface = self.surface.read(text, &[]);
-                let patterns = self.patterns.read(text).0;
-                let orders = self.shipped.as_ref().map(|(head, unseen)| {
-                    let orders = self.orders(head, text, &surface, reading);
-                    let score = match unseen.get(*text) {
-                        Some(unseen) => InjectionHead::score_of_one(patterns, *unseen),
-                        None => head.score(patterns, &orders),
-                    };
-                    (score, orders)
-                });
-                let (score, parts) = match &orders {
-                    Some((score, orders)) => (*score, orders.parts.as_slice()),
-                    None => (0.0, [].as_slice()),
-                };
-                let (spam, rules) = verdicts.get(i).copied().unzip();
-                let seen = Seen {
-                    parts,
-                    patterns,
-                    orders: score,
-                    rules,
-                    ..Seen::of(&surface, &reading.encoding)
-                };
-                rows.push(features(self.task, &self.weights, &seen));
-                scores.extend(orders.is_some().then_some(score));
-                scores.extend(spam.filter(|_| self.task == Task::Spam));
-            }
-            progress(rows.len());
-        }
-        Ok((rows, scores))
-    }
-
-    /// What is built in says of texts, where it has a say: the spam score and the urgency.
-    fn verdicts(&self, texts: &[&str]) -> Vec<(f32, UrgencyLevel)> {
-        let Some(triage) = self.beside else { return Vec::new() };
-        let inputs: Vec<Input<'_>> = texts.iter().map(|text| Input::of(text)).collect();
-        let read = triage.read_batch(&inputs, self.embed).into_iter();
-        read.map(|analysis| (analysis.spam.score.get(), analysis.urgency.level)).collect()
-    }
-
-    /// A text's sentences, weighed as when a message is read.
-    fn orders<'s>(
-        &self,
-        head: &InjectionHead,
-        text: &str,
-        surface: &'s Surface,
-        reading: &Reading,
-    ) -> Orders<'s> {
-        let parts = injection::parts(text, surface, reading, &self.surface);
-        let mut orders = Orders::new(parts, head);
-        let suspects = orders.suspects();
-        if !suspects.is_empty() {
-            let sentences: Vec<&str> =
-                suspects.iter().map(|at| &text[orders.parts[*at].bytes.clone()]).collect();
-            for (at, encoding) in suspects.into_iter().zip(self.embed.embed(&sentences)) {
-                orders.look_again(at, encoding, head);
-            }
-        }
-        orders
-    }
-}
-
 /// How confidences of intents have to be bent. None where a label marks what is out of scope, for there the
 /// confidence also says whether a message is about any of the others.
 fn bend(task: Task, labels: &Labels, unseen: &[Vec<f32>]) -> Option<Bend> {
@@ -463,139 +338,8 @@ fn bend_all(bend: Option<Bend>, probabilities: &mut [Vec<f32>]) {
 /// Makes each score the mean of it and the built-in head's, as [`Head::injection`] and [`Head::spam`] do.
 fn beside_shipped(probabilities: &mut [Vec<f32>], shipped: &[f32]) {
     for (p, score) in probabilities.iter_mut().zip(shipped) {
-        halve(p, *score);
+        average_with(p, *score);
     }
-}
-
-/// What is decided on unseen rows.
-struct Judge<'a> {
-    task: Task,
-    labels: &'a Labels,
-    options: &'a Options,
-}
-
-impl Judge<'_> {
-    /// What is added to the log-probability of each label: so much of the rarity of the label as makes the mean
-    /// recall largest, where that is the measure.
-    fn offsets(&self, unseen: &[Vec<f32>]) -> Vec<f32> {
-        let classes = self.labels.names.len();
-        if !matches!(self.task, Task::Sentiment | Task::Urgency) {
-            return vec![0.0; classes];
-        }
-        let mut counts = vec![0usize; classes];
-        self.labels.targets.iter().for_each(|t| counts[*t] += 1);
-        let rarity: Vec<f32> =
-            counts.iter().map(|c| (unseen.len() as f32 / (*c).max(1) as f32).ln()).collect();
-        let offsets = |share: f32| rarity.iter().map(|r| r * share).collect::<Vec<f32>>();
-        let quality = |share: f32| {
-            let offsets = offsets(share);
-            let judged: Vec<Judged> = unseen
-                .iter()
-                .zip(&self.labels.targets)
-                .map(|(p, gold)| Judged {
-                    gold: *gold,
-                    found: decide(p, &offsets),
-                    confidence: 0.0,
-                })
-                .collect();
-            macro_recall(&judged, classes)
-        };
-        let shares = (0..=6).map(|step| step as f32 / 4.0);
-        let best = shares.fold((f64::MIN, 0.0), |best, share| {
-            let quality = quality(share);
-            if quality > best.0 + 1e-9 { (quality, share) } else { best }
-        });
-        offsets(best.1)
-    }
-
-    /// The label given for these probabilities.
-    fn give(&self, probabilities: &[f32], offsets: &[f32], threshold: f32) -> usize {
-        match self.task {
-            Task::Intent => inside(probabilities, self.labels.outside).0,
-            Task::Sentiment | Task::Urgency => decide(probabilities, offsets),
-            Task::Spam | Task::Injection => {
-                let likeliest = inside(probabilities, Some(0)).0;
-                if 1.0 - probabilities[0] >= threshold { likeliest } else { 0 }
-            }
-        }
-    }
-
-    /// The confidence below which a head of the task abstains.
-    fn abstains_below(&self, threshold: f32) -> f32 {
-        if self.task == Task::Intent { threshold } else { 0.0 }
-    }
-
-    fn threshold(&self, unseen: &[Vec<f32>]) -> Result<f32, FitError> {
-        let rows = || unseen.iter().zip(&self.labels.targets);
-        Ok(match self.task {
-            Task::Sentiment | Task::Urgency => 0.0,
-            Task::Spam | Task::Injection => {
-                let scored: Vec<(f32, bool)> =
-                    rows().map(|(p, target)| (1.0 - p[0], *target != 0)).collect();
-                let lost = if self.task == Task::Spam { HAM_LOST } else { BENIGN_FLAGGED };
-                let first = scored.iter().enumerate().filter(|(_, (_, alarm))| !alarm);
-                let first = first.max_by(|a, b| a.1.0.total_cmp(&b.1.0)).map_or(0, |(row, _)| row);
-                alarm_threshold(scored, lost).ok_or_else(|| FitError::NoThreshold {
-                    row: first + 1,
-                    label: self.labels.names[0].clone(),
-                })?
-            }
-            Task::Intent => {
-                let judged = rows().map(|(p, target)| {
-                    let (best, _) = inside(p, self.labels.outside);
-                    (p[best], best == *target, Some(*target) == self.labels.outside)
-                });
-                match self.labels.outside {
-                    Some(_) => scope_threshold(judged.map(|(c, _, out)| (c, out)).collect()),
-                    None => abstention_threshold(
-                        judged.map(|(c, right, _)| (c, right)).collect(),
-                        self.options.target_accuracy,
-                        self.options.max_abstention,
-                    ),
-                }
-            }
-        })
-    }
-}
-
-/// The score from which on to raise an alarm: the one with the best F1 among those that raise a false one on no
-/// more than this share of the quiet rows, half way to the next lower score; none where the highest score is such a row's and none is allowed. `scored` holds
-/// (score, alarm?).
-fn alarm_threshold(mut scored: Vec<(f32, bool)>, lost: f32) -> Option<f32> {
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let alarms = scored.iter().filter(|(_, alarm)| *alarm).count();
-    let allowed = (lost * (scored.len() - alarms) as f32) as usize;
-    let (mut hits, mut false_ones) = (0usize, 0usize);
-    let mut best: Option<(f32, f32)> = None;
-    for (i, (score, alarm)) in scored.iter().enumerate() {
-        hits += usize::from(*alarm);
-        false_ones += usize::from(!*alarm);
-        let next = scored.get(i + 1).map_or(0.0, |(s, _)| *s);
-        if next == *score {
-            continue;
-        }
-        let f1 = 2.0 * hits as f32 / (hits + false_ones + alarms) as f32;
-        if false_ones <= allowed && best.is_none_or(|(most, _)| f1 > most) {
-            best = Some((f1, f32::midpoint(*score, next)));
-        }
-    }
-    best.map(|(_, threshold)| threshold)
-}
-
-/// The confidence below which a message is out of scope: the one that finds most of what is outside while at most
-/// [`WITHIN_LOST`] of what is within falls below it. `scored` holds (confidence, outside?).
-fn scope_threshold(mut scored: Vec<(f32, bool)>) -> f32 {
-    scored.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let within = scored.iter().filter(|(_, out)| !out).count();
-    let allowed = (WITHIN_LOST * within as f32) as usize;
-    let mut lost = 0usize;
-    for (confidence, out) in &scored {
-        lost += usize::from(!out);
-        if lost > allowed {
-            return *confidence;
-        }
-    }
-    0.0
 }
 
 /// The head's figures on examples of their own.
@@ -640,18 +384,4 @@ fn on_dev(
         threshold: judge.abstains_below(about.threshold),
     };
     Ok(answers.metrics("dev"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quiet_row_above_all_alarms_leaves_no_threshold() {
-        let rows = [(0.9, false), (0.8, true), (0.7, true), (0.1, false)];
-        assert_eq!(alarm_threshold(rows.to_vec(), 0.03), None);
-        let found = alarm_threshold(rows[1..].to_vec(), 0.03).unwrap();
-        assert!((found - 0.4).abs() < 1e-6, "{found}");
-        assert!(alarm_threshold(rows.to_vec(), 0.5).is_some());
-    }
 }

@@ -267,7 +267,7 @@ impl Head {
     pub(in super::super) fn spam(&self, seen: &Seen<'_>) -> Option<Spam> {
         let mut probabilities = self.probabilities(seen);
         if self.about.beside {
-            halve(&mut probabilities, seen.spam);
+            average_with(&mut probabilities, seen.spam);
         }
         self.spam_of(&probabilities, !seen.surface.part.words.is_empty())
     }
@@ -305,7 +305,7 @@ impl Head {
 }
 
 /// Makes the probability of all labels but the first, which is the quiet one, the mean of it and another head's score.
-pub(super) fn halve(probabilities: &mut [f32], score: f32) {
+pub(super) fn average_with(probabilities: &mut [f32], score: f32) {
     let Some((quiet, alarms)) = probabilities.split_first_mut() else { return };
     let own: f32 = alarms.iter().sum();
     let mean = f32::midpoint(1.0 - *quiet, score);

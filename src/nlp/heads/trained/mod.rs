@@ -11,9 +11,11 @@ mod card;
 mod file;
 mod fit;
 mod head;
+mod judge;
 mod report;
 mod settle;
 mod task;
+mod texts;
 
 pub use alone::{Alone, AloneError, Outputs};
 pub use file::{FileError, load};

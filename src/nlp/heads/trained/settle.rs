@@ -5,8 +5,9 @@ use super::super::features::Features;
 use super::super::fit::{everyday_examples, injection_examples};
 use super::super::injection::LABELS;
 use super::super::ridge::{Ridge, RidgeOptions};
-use super::fit::{Choice, Example, FitError, Labels, Progress, Texts};
+use super::fit::{Choice, Example, FitError, Labels, Progress};
 use super::task::Task;
+use super::texts::Texts;
 
 /// Rows on which the kernel's width and the penalty are chosen.
 const TRIED: usize = 1500;
