@@ -515,6 +515,7 @@ fn vin(s: &mut Seed) -> Vec<String> {
 }
 
 fn coordinates(s: &mut Seed) -> Vec<String> {
-    let (a, b) = (format!("48.{}", s.digits(6)), format!("11.{}", s.digits(6)));
+    // Above 59: a log's time of day has seconds with six digits behind the point, too.
+    let (a, b) = (format!("68.{}", s.digits(6)), format!("77.{}", s.digits(6)));
     vec![format!("{a}, {b}"), a, b]
 }
