@@ -321,3 +321,23 @@ on_both!(an_older_message_s_labels_never_come_after_a_newer_one_s, engine, {
     let (n,): (i64,) = sqlx::query_as(about).fetch_one(&mut *c).await.unwrap();
     assert_eq!(n, 1, "one job tells of the thread");
 });
+
+on_both!(the_labels_of_a_deleted_message_give_way_to_those_of_the_one_before, engine, {
+    let app = TestApp::start(engine).await;
+    app.teach("Returns", ARTICLE).await;
+    let (server, double) = double().await;
+    double.look(|s| s.labels = vec!["vip".into()]);
+    connect(&app, &server.uri()).await;
+    let german = "Wie lange habe ich Zeit, einen Artikel zurückzugeben, den ich gekauft habe?";
+    for (n, text) in [(5, german), (6, QUESTION)] {
+        let (_, said) = heard(&app, &created(n, text, &json!({}))).await;
+        app.review_in(&id(&said), &["pending", "superseded", "no_match"]).await;
+        app.quiet().await;
+    }
+    assert_eq!(double.look(|s| s.labels.clone()), ["vip", "english"]);
+    let gone = json!({"event": "message_updated", "content_attributes": {"deleted": true}});
+    let (status, said) = heard(&app, &created(6, "This message was deleted", &gone)).await;
+    assert_eq!(status, 202, "{said}");
+    app.quiet().await;
+    assert_eq!(double.look(|s| s.labels.clone()), ["vip"], "what is left is German");
+});

@@ -6,10 +6,11 @@ use crate::domain::audit::Actor;
 use crate::domain::event::EventKind;
 use crate::domain::ids::{MessageId, TenantId};
 use crate::domain::message::Raw;
+use crate::pipeline::report;
 use crate::review::supersede;
 use crate::store::chunk as chunks;
 use crate::store::job::{self, Kind};
-use crate::store::{self, Store, Tx, audit, event, example, message, tenant, thread};
+use crate::store::{self, Store, Tx, audit, channel, event, example, message, tenant, thread};
 
 /// The platform reported that a message was deleted: it is emptied and what answered it is void.
 ///
@@ -49,6 +50,11 @@ pub async fn delete_in(
         // Earlier messages of the thread may still wait for an answer.
         let now = store.db.now(tx).await?;
         job::enqueue_once(store, tx, tenant_id, Kind::Answer, t.as_str(), now).await?;
+        let ch = channel::get(store, tx, tenant_id, &row.channel).await?;
+        if ch.settings.chatwoot.is_some() {
+            // The labels are those of the message before it from now on.
+            report::tell_thread(store, tx, tenant_id, t).await?;
+        }
     }
     let object = format!("message:{id}");
     let data = json!({"message": id, "thread": row.thread});
