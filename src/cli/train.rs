@@ -47,9 +47,6 @@ pub struct HeadsArgs {
     /// Where to write the heads.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Penalty on the weights.
-    #[arg(long, default_value_t = shipped::L2)]
-    l2: f32,
 }
 
 /// Arguments of `train names`.
@@ -115,13 +112,13 @@ fn heads(config: &Config, args: &HeadsArgs) -> anyhow::Result<ExitCode> {
     let orders = rows(&args.data.join("injection.train.jsonl"), "1")?;
     let encoder = app::encoder(config)?;
     let taxonomy = Taxonomy::parse(DEFAULT_TAXONOMY)?;
-    let (file, figures) = shipped::train(&*encoder, &taxonomy, &messages, &orders, args.l2)?;
+    let (file, figures) = shipped::train(&*encoder, &taxonomy, &messages, &orders)?;
     std::fs::write(&args.out, &file).with_context(|| args.out.display().to_string())?;
     out(&json!({"file": args.out, "bytes": file.len(), "figures": figures}).to_string());
     Ok(ExitCode::SUCCESS)
 }
 
-/// Rows `{id, text, label, source?, attack?}`; those with this label are the ones to find.
+/// Rows `{id, text, label, attack?}`; those with this label are the ones to find.
 fn rows(path: &Path, positive: &str) -> anyhow::Result<Vec<Row>> {
     let file = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let row = |(number, line): (usize, &str)| -> anyhow::Result<Row> {
@@ -132,7 +129,6 @@ fn rows(path: &Path, positive: &str) -> anyhow::Result<Vec<Row>> {
         Ok(Row {
             text: field("text").with_context(at)?,
             positive: label == positive,
-            source: field("source").unwrap_or_else(|| "public".to_owned()),
             group: field("attack").or_else(|| field("id")).with_context(at)?,
         })
     };

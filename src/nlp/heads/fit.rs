@@ -27,13 +27,14 @@ const REVISION: &str = "2";
 /// The intent whose examples are about anything else.
 pub(super) const OFF_TOPIC: &str = "other";
 /// One in so many of the taxonomy's examples serves the injection head as a benign one.
-const UTTERANCE_STEP: usize = 4;
+pub(super) const UTTERANCE_STEP: usize = 4;
 /// One in so many serves a spam head as ham.
 pub(super) const HAM_STEP: usize = 3;
 
 /// The word lists that features are made of.
-const LISTS: [&str; 4] = [
+const LISTS: [&str; 5] = [
     include_str!("data/concepts.toml"),
+    include_str!("data/injection_patterns.toml"),
     include_str!("data/language.toml"),
     include_str!("data/sentiment_lexicon.toml"),
     include_str!("data/spam_phrases.toml"),
@@ -52,7 +53,6 @@ pub(super) fn heads_version() -> String {
         SPAM_EXAMPLES,
         INJECTION_EXAMPLES,
         include_str!("data/auto_reply.toml"),
-        include_str!("data/injection_patterns.toml"),
         include_str!("data/urgency.toml"),
     ];
     let texts = others.iter().chain(&LISTS).map(|text| text.as_bytes());

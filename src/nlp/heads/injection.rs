@@ -1,9 +1,10 @@
 //! Orders to the model: text that tries to steer whoever drafts the reply.
 //!
-//! Two readers, neither enough alone. Patterns in several languages know the usual forms and can say which
+//! Three readers, none enough alone. Patterns in several languages know the usual forms and can say which
 //! words gave a message away. A head fitted on examples knows tasks that no shop's customer sets ("write the
 //! reply in Morse code", "what is the tallest mountain"); it reads sentence by sentence, because one foreign
-//! sentence drowns in the mean of a long message.
+//! sentence drowns in the mean of a long message. A shipped head ([`Whole`]) reads the message as one and knows
+//! how letters look that have something slipped in; the mean of the two stands beside the patterns.
 //!
 //! A flag is advice for the drafter and the reviewer. What keeps an attack from doing harm is elsewhere: the
 //! model has no tools, and nothing is sent without a countersignature.
@@ -13,9 +14,10 @@ use std::ops::Range;
 use super::evidence::{Decision, Seen};
 use super::examples::Examples;
 use super::features::{Features, Weights};
-use super::linear::Learner;
+use super::linear::{Learner, Linear};
 use super::ridge::{RidgeError, RidgeOptions};
 use super::surface::{Surface, SurfaceReader};
+use super::trained::{self, Task};
 use super::words::Word;
 use crate::domain::triage::{Cue, Evidence, Injection, Probability};
 use crate::nlp::encoder::{Encoding, Reading};
@@ -24,6 +26,9 @@ use crate::nlp::encoder::{Encoding, Reading};
 const WEIGHTS: Weights =
     Weights { embedding: 1.0, layer4: 0.7, concepts: 0.15, hashed: 0.6, cues: 0.0 };
 const OPTIONS: RidgeOptions = RidgeOptions { gamma: 2.0, lambda: 0.4 };
+/// The same for a message as a whole; the cues are those of [`trained::features`](super::trained::features).
+pub(super) const WHOLE: Weights =
+    Weights { embedding: 1.0, layer4: 0.7, concepts: 0.15, hashed: 0.6, cues: 0.7 };
 /// From this score on a message is flagged, by the head that is fitted at start.
 const FLAGGED: f32 = 0.5;
 /// The label order of the example file.
@@ -176,6 +181,12 @@ impl<'a> Orders<'a> {
         self.each[place] = head.probability(part);
     }
 
+    /// Probability that one of them is an order.
+    #[must_use]
+    pub fn probability(&self) -> f32 {
+        out_of_place(&self.each)
+    }
+
     /// The likeliest sentence and its probability.
     pub(super) fn likeliest(&self) -> Option<(&Part<'a>, f32)> {
         let each = self.parts.iter().zip(self.each.iter().copied());
@@ -222,34 +233,85 @@ impl InjectionHead {
             .copied()
             .unwrap_or(0.0)
     }
+}
 
-    /// The score of a message by that of the patterns found in it and by its sentences.
-    #[must_use]
-    pub fn score(&self, patterns: f32, orders: &Orders<'_>) -> f32 {
-        let by_head = match self.learner {
-            Learner::Kernel(_) => out_of_place(&orders.each),
-            // It was fitted on sentences among others, and on whole orders too.
-            Learner::Linear(_) => orders.each.iter().copied().fold(0.0, f32::max),
-        };
-        joined(patterns, by_head)
+/// A shipped head that reads a message as one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Whole {
+    learner: Learner,
+    flagged: f32,
+}
+
+impl Whole {
+    /// Weights, and from which score on a message is flagged.
+    pub(super) fn new(linear: Linear, flagged: f32) -> Self {
+        Self { learner: Learner::Linear(linear), flagged }
     }
 
-    /// The score of a sentence by itself that has this probability.
-    pub(super) fn score_of_one(patterns: f32, probability: f32) -> f32 {
-        joined(patterns, out_of_place(&[probability]))
+    /// Probability that a message holds an order to the model.
+    #[must_use]
+    pub fn probability(&self, seen: &trained::Seen<'_>) -> f32 {
+        let features = trained::features(Task::Injection, &WHOLE, seen);
+        self.learner.probabilities(features).get(1).copied().unwrap_or(0.0)
     }
 
-    /// The verdict on a message of this [score](Self::score), with what the patterns found.
+    /// Whether a message with this [probability](Self::probability) is flagged if its sentences turn out to be as
+    /// suspicious as can be. If not, they aren't worth a second look.
     #[must_use]
-    pub fn classify(&self, score: f32, reasons: Vec<Cue>) -> Injection {
-        let flagged = score >= self.flagged;
-        Injection { score: Probability::clamped(score), flagged, reasons, evidence: Vec::new() }
+    pub fn may_flag(&self, patterns: f32, probability: f32) -> bool {
+        Score { patterns, sentences: 1.0, whole: Some(probability) }.both() >= self.flagged
+    }
+
+    /// The words that moved its probability.
+    #[must_use]
+    pub fn explain(&self, by: &trained::Seen<'_>, seen: &Seen<'_>) -> Vec<Evidence> {
+        let features = trained::features(Task::Injection, &WHOLE, by);
+        seen.evidence(&self.learner, &WHOLE, features, 1, &[])
+    }
+}
+
+/// What the readers say of a message, each 0–1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// By the patterns found.
+    pub patterns: f32,
+    /// By its sentences.
+    pub sentences: f32,
+    /// By the message as one, where the shipped head goes with the encoder.
+    pub whole: Option<f32>,
+}
+
+impl Score {
+    /// By what is fitted at start: the probability that the patterns or the sentences are right.
+    #[must_use]
+    pub fn fitted(&self) -> f32 {
+        joined(self.patterns, self.sentences)
+    }
+
+    /// By all: the probability that the patterns or the mean of the heads are right.
+    #[must_use]
+    pub fn both(&self) -> f32 {
+        let heads = self.whole.map_or(self.sentences, |whole| f32::midpoint(self.sentences, whole));
+        joined(self.patterns, heads)
+    }
+
+    /// The verdict, with what the patterns found.
+    #[must_use]
+    pub fn verdict(
+        &self,
+        head: &InjectionHead,
+        whole: Option<&Whole>,
+        reasons: Vec<Cue>,
+    ) -> Injection {
+        let flagged = self.both() >= whole.map_or(head.flagged, |whole| whole.flagged);
+        let score = Probability::clamped(self.both());
+        Injection { score, flagged, reasons, evidence: Vec::new() }
     }
 }
 
 /// The probability that either is right.
-fn joined(patterns: f32, by_head: f32) -> f32 {
-    1.0 - (1.0 - patterns) * (1.0 - by_head)
+fn joined(patterns: f32, by_heads: f32) -> f32 {
+    1.0 - (1.0 - patterns) * (1.0 - by_heads)
 }
 
 impl InjectionHead {
@@ -289,10 +351,10 @@ fn concepts_within(
     within.map(|(number, at, length)| (*number, at - before, *length)).collect()
 }
 
-/// The likeliest sentence, the less so the more its neighbours look the same: an order stands out.
+/// The likeliest sentence's probability, the less the more its neighbours look the same: an order stands out.
 /// Among many sentences each is less likely to be one, so from [`FEW`] on the odds fall with the
 /// square root of their number.
-fn out_of_place(each: &[f32]) -> f32 {
+pub(super) fn out_of_place(each: &[f32]) -> f32 {
     let sum: f32 = each.iter().sum();
     let others = each.len().saturating_sub(1);
     let odds = (FEW as f32 / each.len().max(FEW) as f32).sqrt();
@@ -312,6 +374,8 @@ pub(super) fn features(words: &[Word], concepts: &[f32], encoding: &Encoding) ->
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::features::BUCKETS;
+    use super::super::linalg::Matrix;
     use super::*;
 
     #[test]
@@ -330,6 +394,28 @@ mod tests {
                 prop_assert!(text.get(range).is_some());
             }
         }
+    }
+
+    #[test]
+    fn patterns_or_the_mean_of_the_heads_make_the_score() {
+        let score = Score { patterns: 0.0, sentences: 0.8, whole: None };
+        assert!((score.both() - 0.8).abs() < 1e-6);
+        let score = Score { whole: Some(0.4), ..score };
+        assert!((score.both() - 0.6).abs() < 1e-6);
+        assert!((score.fitted() - 0.8).abs() < 1e-6);
+        // What the patterns are sure of, no head talks away.
+        let sure = Score { patterns: 0.9, sentences: 0.0, whole: Some(0.0) };
+        assert!(sure.both() >= 0.9);
+    }
+
+    #[test]
+    fn a_second_look_is_taken_only_if_it_can_end_in_a_flag() {
+        let whole = Whole::new(Linear::new(vec![], Matrix::zeros(2, BUCKETS + 1)).unwrap(), 0.6);
+        for (patterns, p) in [(0.0, 0.0), (0.0, 0.19), (0.0, 0.21), (0.3, 0.0), (0.9, 0.0)] {
+            let most = Score { patterns, sentences: 1.0, whole: Some(p) }.both();
+            assert_eq!(whole.may_flag(patterns, p), most >= 0.6, "{patterns} {p}");
+        }
+        assert!(!whole.may_flag(0.0, 0.1) && whole.may_flag(0.0, 0.3));
     }
 
     #[test]

@@ -67,7 +67,7 @@ use crate::nlp::encoder::Embed;
 use crate::nlp::mask::MaskerError;
 use auto::AutoPhrases;
 use examples::ExamplesError;
-use injection::InjectionHead;
+use injection::{InjectionHead, Whole};
 use intent::IntentHead;
 use mentions::Mentions;
 use patterns::{InjectionPatterns, PatternError};
@@ -195,6 +195,8 @@ pub struct Triage {
     auto: Arc<AutoPhrases>,
     mentions: Arc<Mentions>,
     fitted: Arc<Fitted>,
+    /// Stands beside the fitted head for injection, where it goes with the encoder.
+    whole: Option<Arc<Whole>>,
     versions: Versions,
     cache: Arc<CacheState>,
     /// Heads that a team trained, in the place of the fitted ones.
@@ -240,6 +242,7 @@ impl Triage {
             patterns: Arc::new(InjectionPatterns::builtin()?),
             urgency: Arc::new(UrgencyRules::builtin()?),
             fitted: Arc::new(fitted),
+            whole: shipped::shipped(embed.id())?.map(|shipped| Arc::new(shipped.injection)),
             versions,
             cache: Arc::new(cache_state),
             trained: BTreeMap::new(),

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use super::evidence::Seen;
 use super::fit::OFF_TOPIC;
-use super::injection::Orders;
+use super::injection::{Orders, Score};
 use super::places::Places;
 use super::summary::summary;
 use super::surface::Surface;
-use super::trained::{self, Task};
+use super::trained::{self, Head, Task};
 use super::urgency::{self, Context, Found, UrgencyRules};
 use super::{Input, Triage, injection};
 use crate::domain::triage::{
@@ -39,6 +39,24 @@ struct Message<'a> {
     orders: Orders<'a>,
     /// The score of the injection patterns found, and which.
     matched: (f32, Vec<Cue>),
+    /// What the shipped injection head says.
+    whole: Option<f32>,
+}
+
+impl Message<'_> {
+    /// What heads see of it that stand beside nothing.
+    fn seen(&self) -> trained::Seen<'_> {
+        trained::Seen {
+            parts: &self.orders.parts,
+            patterns: self.matched.0,
+            ..trained::Seen::of(self.surface, &self.reading.encoding)
+        }
+    }
+
+    /// What the readers of orders say of it.
+    fn score(&self) -> Score {
+        Score { patterns: self.matched.0, sentences: self.orders.probability(), whole: self.whole }
+    }
 }
 
 impl Triage {
@@ -69,19 +87,21 @@ impl Triage {
     ) -> Message<'a> {
         let parts = injection::parts(text, surface, reading, &self.surface);
         let orders = Orders::new(parts, &self.fitted.injection);
-        Message { input, text, surface, reading, orders, matched: self.patterns.read(text) }
+        let matched = self.patterns.read(text);
+        let mut message = Message { input, text, surface, reading, orders, matched, whole: None };
+        message.whole = self.whole.as_deref().map(|whole| whole.probability(&message.seen()));
+        message
     }
 
     fn analyse(&self, message: &Message<'_>, of_thread: &dyn Fn() -> Option<Intent>) -> Analysis {
-        let Message { input, text, surface, reading, orders, matched } = message;
+        let Message { input, text, surface, reading, orders, matched, .. } = message;
         let encoding = &reading.encoding;
-        let score = self.fitted.injection.score(matched.0, orders);
+        let score = message.score();
+        let beside = self.trained(Task::Injection).is_some_and(Head::stands_beside);
         let by = trained::Seen {
-            parts: &orders.parts,
-            patterns: matched.0,
-            orders: score,
+            orders: if beside { score.both() } else { score.fitted() },
             spam: self.shipped_spam(surface, encoding),
-            ..trained::Seen::of(surface, encoding)
+            ..message.seen()
         };
         let intent = self.own_intent(&by);
         let words = surface.part.words.len();
@@ -119,7 +139,10 @@ impl Triage {
         });
         let injection = match self.trained(Task::Injection) {
             Some(head) => head.injection(&by, matched.1.clone()),
-            None => self.fitted.injection.classify(score, matched.1.clone()),
+            None => {
+                let whole = self.whole.as_deref();
+                score.verdict(&self.fitted.injection, whole, matched.1.clone())
+            }
         };
         let moods: Vec<Polarity> = input.moods.iter().copied().chain([sentiment.score]).collect();
         let mut analysis = Analysis {
@@ -145,7 +168,7 @@ impl Triage {
                 length: text.len(),
                 places: &places,
             };
-            self.explain(&mut analysis, &seen, &by, orders);
+            self.explain(&mut analysis, &seen, &by, (orders, score));
         }
         analysis
     }
@@ -156,7 +179,7 @@ impl Triage {
         analysis: &mut Analysis,
         seen: &Seen<'_>,
         by: &trained::Seen<'_>,
-        orders: &Orders<'_>,
+        (orders, score): (&Orders<'_>, Score),
     ) {
         let Analysis { intent, sentiment, spam, injection, .. } = analysis;
         let shipped = &*self.fitted;
@@ -187,8 +210,27 @@ impl Triage {
                 said.filter(|words| !words.is_empty())
                     .unwrap_or_else(|| head.explain(super::injection::LABELS[1], by, seen, &[]))
             }
-            None => shipped.injection.explain(orders, seen),
+            None => {
+                let said = shipped.injection.explain(orders, seen);
+                match self.whole.as_deref().filter(|_| injection.flagged) {
+                    // The words of the one that is surer.
+                    Some(whole) if said.is_empty() || score.whole > Some(score.sentences) => {
+                        whole.explain(by, seen)
+                    }
+                    _ => said,
+                }
+            }
         };
+    }
+
+    /// Whether a second look at the sentences of a message may end in a flag.
+    fn worth_a_look(&self, message: &Message<'_>) -> bool {
+        match (self.whole.as_deref(), message.whole) {
+            (Some(whole), Some(p)) if self.trained(Task::Injection).is_none() => {
+                whole.may_flag(message.matched.0, p)
+            }
+            _ => true,
+        }
     }
 
     /// Encodes a message and analyses it. `None` when the encoder gives nothing.
@@ -234,12 +276,13 @@ impl Triage {
         analyses
     }
 
-    /// Encodes the suspect sentences of messages by themselves, together. Most batches have none, and make no
-    /// second pass.
+    /// Encodes the suspect sentences of messages by themselves, together, where that can end in a flag. Most batches
+    /// have none, and make no second pass.
     fn look_again(&self, messages: &mut [Message<'_>], embed: &dyn Embed) {
         let suspects: Vec<(usize, usize)> = messages
             .iter()
             .enumerate()
+            .filter(|(_, message)| self.worth_a_look(message))
             .flat_map(|(i, message)| message.orders.suspects().into_iter().map(move |at| (i, at)))
             .collect();
         if suspects.is_empty() {

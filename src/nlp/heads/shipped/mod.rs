@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::features::BUCKETS;
 use super::fit::features_version;
+use super::injection::Whole;
 use super::linalg::Matrix;
 use super::linear::{Learner, Linear};
 use super::spam::SpamHead;
@@ -66,11 +67,13 @@ pub(super) struct Entry {
     pub accuracy: f32,
 }
 
-/// The heads of the file that are used: the injection head behind it is not good enough yet (see its card).
+/// The heads of the file.
 #[derive(Debug)]
 pub(super) struct Shipped {
     /// The spam head, and how often it was right on rows that a fit without them read.
     pub spam: (SpamHead, f32),
+    /// What reads a message as one for injection.
+    pub injection: Whole,
 }
 
 /// The heads that are part of the program, if they were fitted on this encoder and these word lists.
@@ -85,9 +88,12 @@ pub(super) fn shipped(encoder_id: &str) -> Result<Option<Shipped>, ShippedError>
     if weights_of(encoder_id) != opening.encoder || features_version() != opening.features {
         return Ok(None);
     }
-    let spam = entries.into_iter().next().ok_or(ShippedError::Damaged)?;
+    let [spam, injection] = <[Entry; 2]>::try_from(entries).map_err(|_| ShippedError::Damaged)?;
     let learner = Learner::Linear(spam.linear);
-    Ok(Some(Shipped { spam: (SpamHead { learner, threshold: spam.threshold }, spam.accuracy) }))
+    Ok(Some(Shipped {
+        spam: (SpamHead { learner, threshold: spam.threshold }, spam.accuracy),
+        injection: Whole::new(injection.linear, injection.threshold),
+    }))
 }
 
 /// The part of an encoder's id that names its weights: `53aa5117` of `53aa5117/int8`.

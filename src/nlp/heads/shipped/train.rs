@@ -10,17 +10,20 @@ use super::{Entry, ShippedError, write};
 use crate::domain::triage::SpamLabel;
 use crate::nlp::encoder::Embed;
 use crate::nlp::heads::features::{BUCKETS, Features};
-use crate::nlp::heads::fit::{HAM_STEP, injection_examples, spam_examples, utterances};
-use crate::nlp::heads::injection;
+use crate::nlp::heads::fit::{HAM_STEP, UTTERANCE_STEP, spam_examples, utterances};
+use crate::nlp::heads::injection::{self, Score};
 use crate::nlp::heads::linalg::{Matrix, add_scaled};
 use crate::nlp::heads::linear::Linear;
 use crate::nlp::heads::logistic::{Logistic, LogisticError, LogisticOptions};
-use crate::nlp::heads::patterns::InjectionPatterns;
 use crate::nlp::heads::surface::SurfaceReader;
+use crate::nlp::heads::trained::{
+    BuiltIn, Example as Labelled, FitError as TextError, Task, Texts, own_injection,
+};
 use crate::nlp::heads::{Taxonomy, TriageError, spam};
 
-/// Penalty on the weights unless asked otherwise; chosen on the folds.
-pub const L2: f32 = 3e-5;
+/// Penalties on the weights; chosen on the folds.
+const SPAM_L2: f32 = 3e-5;
+const INJECTION_L2: f32 = 3e-4;
 /// Parts into which rows are split.
 const FOLDS: usize = 5;
 /// Share of ham that may be taken for something else when the threshold is set.
@@ -39,8 +42,6 @@ pub struct Row {
     pub text: String,
     /// Spam, or an attack.
     pub positive: bool,
-    /// The set.
-    pub source: String,
     /// What must not be on both sides of a split.
     pub group: String,
 }
@@ -54,6 +55,9 @@ pub enum TrainError {
     /// The fit.
     #[error("the rows can't be fitted")]
     Fit(#[from] LogisticError),
+    /// The messages.
+    #[error("the messages can't be read")]
+    Texts(#[from] TextError),
     /// The file.
     #[error(transparent)]
     File(#[from] ShippedError),
@@ -76,7 +80,6 @@ pub fn train(
     taxonomy: &Taxonomy,
     messages: &[Row],
     orders: &[Row],
-    l2: f32,
 ) -> Result<(Vec<u8>, Value), TrainError> {
     let reader = SurfaceReader::builtin().map_err(TriageError::from)?;
     let utterances: Vec<&str> = utterances(taxonomy).collect();
@@ -85,10 +88,10 @@ pub fn train(
         embed,
         reader: &reader,
         utterances: &utterances,
-        options: LogisticOptions { l2, threads, iterations: 120, ..LogisticOptions::default() },
+        options: LogisticOptions { threads, iterations: 120, ..LogisticOptions::default() },
     };
-    let (spam, spam_figures) = trainer.spam(messages)?;
-    let (injection, injection_figures) = trainer.injection(orders)?;
+    let (spam, spam_figures) = trainer.with_penalty(SPAM_L2).spam(messages)?;
+    let (injection, injection_figures) = trainer.with_penalty(INJECTION_L2).injection(orders)?;
     let file = write(embed.id(), &[("spam", spam), ("injection", injection)])?;
     Ok((file, json!({"spam": spam_figures, "injection": injection_figures})))
 }
@@ -101,6 +104,10 @@ struct Trainer<'a> {
 }
 
 impl Trainer<'_> {
+    fn with_penalty(&self, l2: f32) -> Self {
+        Self { options: LogisticOptions { l2, ..self.options.clone() }, ..*self }
+    }
+
     fn spam(&self, rows: &[Row]) -> Result<(Entry, Value), TrainError> {
         let own = spam_examples()?;
         let mut texts: Vec<(&str, usize, f32)> =
@@ -138,110 +145,55 @@ impl Trainer<'_> {
         Ok((Entry { linear, threshold, accuracy: public.accuracy() }, figures))
     }
 
+    /// Messages as a whole; the figures are those of the mean with the head that is fitted at start.
     fn injection(&self, rows: &[Row]) -> Result<(Entry, Value), TrainError> {
-        let samples = self.samples(rows)?;
-        let patterns = InjectionPatterns::builtin().map_err(TriageError::from)?;
-        let (mut examples, mut of_sample) = (Vec::new(), Vec::new());
-        for (number, sample) in samples.iter().enumerate() {
-            let surface = self.reader.read(&sample.text, &[]);
-            let Some(reading) = self.embed.read(&sample.text) else { continue };
-            for part in injection::parts(&sample.text, &surface, &reading, self.reader) {
-                examples.push(Example {
-                    features: injection::features(part.words, &part.concepts, &part.encoding),
-                    target: usize::from(sample.is_order(&part.bytes)),
-                    weight: sample.weight,
-                    fold: sample.fold,
-                });
-                of_sample.push((number, part.words.len() >= injection::FEWEST_WORDS));
-            }
-        }
-        balance(&mut examples);
-        let unseen = self.unseen(&examples, 2)?;
-        let mut likeliest = vec![0f32; samples.len()];
-        for ((number, long), p) in of_sample.iter().zip(&unseen) {
-            if *long {
-                likeliest[*number] = likeliest[*number].max(p[1]);
-            }
-        }
-        let judged: Vec<(f32, bool)> = samples
+        let label = |attack: bool| injection::LABELS[usize::from(attack)].to_owned();
+        let mut given: Vec<Labelled> = rows
             .iter()
-            .zip(&likeliest)
-            .map(|(sample, p)| {
-                let found = patterns.read(&sample.text).0;
-                (1.0 - (1.0 - found) * (1.0 - p), sample.order.is_some())
-            })
+            .map(|row| Labelled { text: row.text.clone(), label: label(row.positive) })
             .collect();
-        let threshold = threshold(&judged, BENIGN_FLAGGED);
-        let of = |wanted: &dyn Fn(&Sample) -> bool| {
-            let some: Vec<(f32, bool)> =
-                samples.iter().zip(&judged).filter(|(s, _)| wanted(s)).map(|(_, j)| *j).collect();
-            Counts::of(&some, threshold)
-        };
-        let public = of(&|sample| sample.source != "own");
-        let mut by_source = serde_json::Map::new();
-        for sample in &samples {
-            let figures = || of(&|other| other.source == sample.source).figures();
-            by_source.entry(sample.source.clone()).or_insert_with(figures);
-        }
-        let linear = self.fit(&examples, 2, |_| true)?;
-        let figures = json!({"rows": examples.len(), "threshold": threshold,
-            "public": public.figures(), "by_source": by_source});
-        Ok((Entry { linear, threshold, accuracy: public.accuracy() }, figures))
-    }
-
-    /// Public rows, and our own examples as they come in messages: alone, and an order among benign sentences.
-    fn samples(&self, rows: &[Row]) -> Result<Vec<Sample>, TrainError> {
-        let clean: Vec<String> =
-            rows.iter().filter(|row| !row.positive).map(|row| squeezed(&row.text)).collect();
+        given.extend(own_injection()?);
+        let utterances = self.utterances.iter().step_by(UTTERANCE_STEP);
+        given.extend(utterances.map(|t| Labelled { text: (*t).to_owned(), label: label(false) }));
+        let texts = Texts::new(Task::Injection, injection::WHOLE, None, self.embed)?;
+        let (features, built_in) = texts.read(&given, &|_| ())?;
         let mut groups: Vec<&str> = rows.iter().map(|row| row.group.as_str()).collect();
         groups.sort_unstable();
         groups.dedup();
-        let mut samples: Vec<Sample> = Vec::new();
-        for row in rows {
-            let order = row.positive.then(|| Order::Unless(clean.clone()));
-            let fold = groups.partition_point(|group| *group < row.group.as_str()) % FOLDS;
-            let (text, source) = (row.text.clone(), row.source.clone());
-            samples.push(Sample { text, order, fold, source, weight: 1.0 });
-        }
-        let own = injection_examples()?;
-        let listed = |target: usize| -> Vec<&str> {
-            let all = own.texts.iter().zip(&own.targets);
-            all.filter(|(_, t)| **t == target).map(|(text, _)| text.as_str()).collect()
+        let fold = |number: usize| match rows.get(number) {
+            Some(row) => groups.partition_point(|group| *group < row.group.as_str()) % FOLDS,
+            None => number % FOLDS,
         };
-        let (benign, orders) = (listed(0), listed(1));
-        let around: Vec<&str> = benign.iter().chain(self.utterances).copied().collect();
-        // A fixed walk with a step prime to the length visits all of them.
-        let mut at = 0;
-        let mut next = || {
-            at = (at + 389) % around.len();
-            around[at]
+        let mut examples: Vec<Example> = features
+            .into_iter()
+            .zip(&given)
+            .enumerate()
+            .map(|(number, (features, example))| Example {
+                features,
+                target: usize::from(example.label == injection::LABELS[1]),
+                weight: 1.0,
+                fold: fold(number),
+            })
+            .collect();
+        balance(&mut examples);
+        let unseen = self.unseen(&examples, 2)?;
+        let score = |whole: f32, built_in: BuiltIn| match built_in {
+            BuiltIn::Injection(score) => Score { whole: Some(whole), ..score }.both(),
+            BuiltIn::Spam(score) => score,
         };
-        let ours = |text: String, order: Option<Order>, fold: usize| Sample {
-            text,
-            order,
-            fold: fold % FOLDS,
-            source: "own".to_owned(),
-            weight: 1.0,
-        };
-        for (number, order) in orders.iter().enumerate() {
-            samples.push(ours((*order).to_owned(), Some(Order::All), number));
-            for place in 0..2 {
-                let mut sentences = [next(), next(), next()].map(finished).to_vec();
-                sentences.insert((number + 2 * place) % 4, finished(order));
-                let start: usize =
-                    sentences[..(number + 2 * place) % 4].iter().map(|s| s.len() + 1).sum();
-                let bytes = start..start + finished(order).len();
-                samples.push(ours(sentences.join(" "), Some(Order::Within(bytes)), number));
-            }
-        }
-        for (number, text) in benign.iter().enumerate() {
-            samples.push(ours((*text).to_owned(), None, number));
-        }
-        for number in 0..around.len() / 3 {
-            let text = [next(), next(), next(), next()].map(finished).join(" ");
-            samples.push(ours(text, None, number));
-        }
-        Ok(samples)
+        let judged: Vec<(f32, bool)> = unseen
+            .iter()
+            .zip(&built_in)
+            .zip(&examples)
+            .map(|((p, built_in), example)| (score(p[1], *built_in), example.target == 1))
+            .collect();
+        let (public, ours) = judged.split_at(rows.len());
+        let threshold = threshold(public, BENIGN_FLAGGED);
+        let (public, ours) = (Counts::of(public, threshold), Counts::of(ours, threshold));
+        let linear = self.fit(&examples, 2, |_| true)?;
+        let figures = json!({"rows": examples.len(), "threshold": threshold,
+            "public": public.figures(), "own": ours.figures()});
+        Ok((Entry { linear, threshold, accuracy: public.accuracy() }, figures))
     }
 
     /// For each example the probabilities by a fit without its fold.
@@ -286,50 +238,6 @@ impl Trainer<'_> {
         Linear::new(centre, head.parameters().clone())
             .ok_or(TrainError::Fit(LogisticError::NotFinite))
     }
-}
-
-/// Where the order stands in a message.
-enum Order {
-    All,
-    Within(std::ops::Range<usize>),
-    /// Every part that none of these texts holds.
-    Unless(Vec<String>),
-}
-
-struct Sample {
-    text: String,
-    order: Option<Order>,
-    fold: usize,
-    source: String,
-    weight: f32,
-}
-
-impl Sample {
-    fn is_order(&self, bytes: &std::ops::Range<usize>) -> bool {
-        match &self.order {
-            None => false,
-            Some(Order::All) => true,
-            Some(Order::Within(order)) => {
-                let shared = order.end.min(bytes.end).saturating_sub(order.start.max(bytes.start));
-                2 * shared > bytes.len()
-            }
-            Some(Order::Unless(clean)) => {
-                let part = squeezed(self.text.get(bytes.clone()).unwrap_or_default());
-                clean.iter().all(|text| !text.contains(&part))
-            }
-        }
-    }
-}
-
-/// A text with one blank between words.
-fn squeezed(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// A sentence with its stop.
-fn finished(text: &str) -> String {
-    let text = text.trim();
-    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
 }
 
 /// Gives both classes the same weight in sum.
@@ -405,22 +313,5 @@ mod tests {
         let loose = threshold(&judged, 0.05);
         assert!((0.55..0.65).contains(&loose), "{loose}");
         assert!(Counts::of(&judged, loose).f1() > 0.97);
-    }
-
-    #[test]
-    fn an_order_is_the_part_that_no_clean_text_holds() {
-        let sample = |order| Sample {
-            text: "Your card was charged.\nSing a song.".to_owned(),
-            order,
-            fold: 0,
-            source: String::new(),
-            weight: 1.0,
-        };
-        let mail = sample(Some(Order::Unless(vec!["Hi. Your card was charged. Bye".to_owned()])));
-        assert!(!mail.is_order(&(0..22)));
-        assert!(mail.is_order(&(23..35)));
-        assert!(sample(Some(Order::Within(23..35))).is_order(&(23..35)));
-        assert!(!sample(Some(Order::Within(23..35))).is_order(&(0..22)));
-        assert!(!sample(None).is_order(&(0..22)));
     }
 }

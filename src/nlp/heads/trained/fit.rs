@@ -20,7 +20,7 @@ use super::judge::Judge;
 use super::report::{Answers, Findings, Metrics};
 use super::settle::{Rows, among_own, settle};
 use super::task::{LabelError, Task};
-use super::texts::Texts;
+use super::texts::{BuiltIn, Texts};
 use crate::nlp::encoder::Embed;
 
 /// Most rows that a head is fitted on: the kernel matrix takes 4 bytes for each pair.
@@ -336,9 +336,9 @@ fn bend_all(bend: Option<Bend>, probabilities: &mut [Vec<f32>]) {
 }
 
 /// Makes each score the mean of it and the built-in head's, as [`Head::injection`] and [`Head::spam`] do.
-fn beside_shipped(probabilities: &mut [Vec<f32>], shipped: &[f32]) {
-    for (p, score) in probabilities.iter_mut().zip(shipped) {
-        average_with(p, *score);
+fn beside_shipped(probabilities: &mut [Vec<f32>], shipped: &[BuiltIn]) {
+    for (p, built_in) in probabilities.iter_mut().zip(shipped) {
+        average_with(p, built_in.score());
     }
 }
 
@@ -348,7 +348,7 @@ fn on_dev(
     labels: &Labels,
     dev: &[Example],
     rows: Vec<Features>,
-    shipped: &[f32],
+    shipped: &[BuiltIn],
 ) -> Result<Metrics, FitError> {
     let (task, about) = (head.about.task, &head.about);
     let options = Options::default();

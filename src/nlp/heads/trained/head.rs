@@ -40,7 +40,7 @@ pub struct Seen<'a> {
     pub parts: &'a [Part<'a>],
     /// The score of the injection patterns found.
     pub patterns: f32,
-    /// The score of the built-in injection head.
+    /// The score of the built-in injection head, or of its part that a trained one stands beside.
     pub orders: f32,
     /// The score of the built-in spam head, for a head that stands beside it.
     pub spam: f32,
@@ -85,7 +85,8 @@ pub struct About {
     pub bend: Option<Bend>,
     /// Whether what is built in has a say: half of a spam score is the built-in head's, and the verdict of the rules is
     /// among the features of an urgency head. So it is with what is learnt from corrections, which know only what was
-    /// wrong. An injection head always stands beside the built-in one.
+    /// wrong. An injection head always stands beside the one that is fitted at start, and with this beside the shipped
+    /// one, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beside: bool,
     /// What is added to each label's log-probability before the largest is taken.
@@ -346,7 +347,7 @@ fn position(label: SentimentLabel, five: bool) -> f32 {
 }
 
 /// What a head of this task reads of a message.
-pub(super) fn features(task: Task, weights: &Weights, seen: &Seen<'_>) -> Features {
+pub(in super::super) fn features(task: Task, weights: &Weights, seen: &Seen<'_>) -> Features {
     let part = &seen.surface.part;
     let (sentences, verdicts);
     let cues: &[f32] = match task {

@@ -127,7 +127,7 @@ impl Task {
     /// Whether what is built in may have a say beside a head of this task, see
     /// [`About::beside`](super::About::beside).
     pub(super) fn may_stand_beside(self) -> bool {
-        matches!(self, Self::Spam | Self::Urgency)
+        matches!(self, Self::Spam | Self::Urgency | Self::Injection)
     }
 
     /// Whether labels with so many rows each may lend their names to the fit, see

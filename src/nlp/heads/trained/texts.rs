@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::super::features::{Features, Weights};
 use super::super::fit::injection_head;
-use super::super::injection::{self, InjectionHead, Orders};
+use super::super::injection::{self, InjectionHead, Orders, Score};
 use super::super::patterns::InjectionPatterns;
 use super::super::surface::{Surface, SurfaceReader};
 use super::super::{DEFAULT_TAXONOMY, Input, Taxonomy, Triage};
@@ -16,8 +16,25 @@ use crate::nlp::encoder::{Embed, Reading};
 /// Texts encoded together.
 const BATCH: usize = 64;
 
+/// What a built-in head says of a text.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) enum BuiltIn {
+    Spam(f32),
+    Injection(Score),
+}
+
+impl BuiltIn {
+    /// How likely it isn't ham, or holds an order.
+    pub fn score(self) -> f32 {
+        match self {
+            Self::Spam(score) => score,
+            Self::Injection(score) => score.both(),
+        }
+    }
+}
+
 /// What turns examples into features.
-pub(super) struct Texts<'a> {
+pub(in super::super) struct Texts<'a> {
     pub task: Task,
     pub weights: Weights,
     surface: SurfaceReader,
@@ -25,7 +42,7 @@ pub(super) struct Texts<'a> {
     /// The shipped head, where the new one stands beside it, and how likely each of its own examples is an attack by a
     /// fit without it.
     shipped: Option<(InjectionHead, HashMap<String, f32>)>,
-    /// What is built in, where it has a say beside a head for spam or urgency.
+    /// What is built in, where it has a say beside the new head, see [`About::beside`](super::About::beside).
     beside: Option<&'a Triage>,
     embed: &'a dyn Embed,
 }
@@ -50,14 +67,14 @@ impl<'a> Texts<'a> {
         Ok(Self { task, weights, surface, patterns, shipped, beside, embed })
     }
 
-    /// The features of texts, and where a built-in head stands beside the new one its scores.
+    /// The features of texts, and where a built-in head stands beside the new one what it says.
     pub fn read(
         &self,
         examples: &[Example],
         progress: &dyn Fn(usize),
-    ) -> Result<(Vec<Features>, Vec<f32>), FitError> {
+    ) -> Result<(Vec<Features>, Vec<BuiltIn>), FitError> {
         let mut rows = Vec::with_capacity(examples.len());
-        let mut scores = Vec::new();
+        let mut built_in = Vec::new();
         for batch in examples.chunks(BATCH) {
             let texts: Vec<&str> = batch.iter().map(|e| e.text.as_str()).collect();
             let readings: Vec<Reading> = match self.shipped {
@@ -72,33 +89,35 @@ impl<'a> Texts<'a> {
                 let patterns = self.patterns.read(text).0;
                 let orders = self.shipped.as_ref().map(|(head, unseen)| {
                     let orders = self.orders(head, text, &surface, reading);
-                    let score = match unseen.get(*text) {
-                        Some(unseen) => InjectionHead::score_of_one(patterns, *unseen),
-                        None => head.score(patterns, &orders),
-                    };
-                    (score, orders)
+                    let sentences = unseen.get(*text).map_or(orders.probability(), |p| {
+                        // One of the program's own examples, by a fit without it.
+                        injection::out_of_place(&[*p])
+                    });
+                    (sentences, orders)
                 });
-                let (score, parts) = match &orders {
-                    Some((score, orders)) => (*score, orders.parts.as_slice()),
-                    None => (0.0, [].as_slice()),
-                };
-                let built_in = self.beside.map(|t| t.classify_reading(&Input::of(text), reading));
-                let seen = Seen {
-                    parts,
-                    patterns,
-                    orders: score,
-                    rules: built_in.as_ref().map(|analysis| analysis.urgency.level),
-                    ..Seen::of(&surface, &reading.encoding)
-                };
-                rows.push(features(self.task, &self.weights, &seen));
-                scores.extend(orders.is_some().then_some(score));
-                if let (Task::Spam, Some(analysis)) = (self.task, &built_in) {
-                    scores.push(analysis.spam.score.get());
+                let parts = orders.as_ref().map_or([].as_slice(), |(_, orders)| &orders.parts);
+                let mut seen = Seen { parts, patterns, ..Seen::of(&surface, &reading.encoding) };
+                match (self.task, self.beside) {
+                    (Task::Injection, _) => {
+                        let sentences = orders.as_ref().map_or(0.0, |(sentences, _)| *sentences);
+                        let whole = self.beside.and_then(|t| t.whole.as_ref());
+                        let whole = whole.map(|whole| whole.probability(&seen));
+                        built_in.push(BuiltIn::Injection(Score { patterns, sentences, whole }));
+                    }
+                    (task, Some(triage)) => {
+                        let analysis = triage.classify_reading(&Input::of(text), reading);
+                        seen.rules = Some(analysis.urgency.level);
+                        if task == Task::Spam {
+                            built_in.push(BuiltIn::Spam(analysis.spam.score.get()));
+                        }
+                    }
+                    (_, None) => {}
                 }
+                rows.push(features(self.task, &self.weights, &seen));
             }
             progress(rows.len());
         }
-        Ok((rows, scores))
+        Ok((rows, built_in))
     }
 
     /// A text's sentences, weighed as when a message is read.
