@@ -11,4 +11,4 @@ mod terms;
 
 pub use function_words::is_function_word;
 pub use index::{LexicalIndex, Ranked, top_k};
-pub use terms::{keywords, stem, terms};
+pub use terms::{keywords, keywords_among, stem, terms};

@@ -126,11 +126,18 @@ pub fn buckets_of(word: &str, mut each: impl FnMut(u16, f32)) {
     };
     count(fnv(word.as_bytes().iter()), 1.0);
     let marked = format!("<{word}>");
+    let mut count_part = |part: &str| count(fnv(part.as_bytes().iter().chain(b"#")), 0.5);
+    if marked.is_ascii() {
+        for first in 0..(marked.len() + 1).saturating_sub(PART) {
+            count_part(&marked[first..first + PART]);
+        }
+        return;
+    }
     let starts: Vec<usize> =
         marked.char_indices().map(|(at, _)| at).chain([marked.len()]).collect();
     for ends in starts.windows(PART + 1) {
         if let [first, .., last] = ends {
-            count(fnv(marked.as_bytes()[*first..*last].iter().chain(b"#")), 0.5);
+            count_part(&marked[*first..*last]);
         }
     }
 }
@@ -143,8 +150,8 @@ fn fnv<'a>(bytes: impl Iterator<Item = &'a u8>) -> u32 {
 /// All words' buckets; the vector has length `weight`.
 fn hashed(words: &[Word], weight: f32) -> Vec<(u16, f32)> {
     let mut counts = [0f32; BUCKETS];
-    for word in words {
-        buckets_of(&word.text, |bucket, value| counts[usize::from(bucket)] += value);
+    for (bucket, value) in words.iter().flat_map(|word| &word.buckets) {
+        counts[usize::from(*bucket)] += value;
     }
     let length = counts.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
     let present = counts.iter().enumerate().filter(|(_, x)| **x != 0.0);

@@ -16,6 +16,10 @@ use crate::domain::triage::{Language, LanguageCode, Probability};
 const LONG: usize = 120;
 /// From this many letters on the trigrams have a vote.
 const READABLE: usize = 24;
+/// From this share of the listed words that are English, and of all words that are listed, the trigrams needn't be
+/// asked: no other language that they know is so like it.
+const PLAIN: f32 = 0.8;
+const LISTED: f32 = 0.3;
 /// More characters than this tell the trigrams nothing new.
 const ENOUGH: usize = 2_000;
 
@@ -37,6 +41,8 @@ const SIGNS: [(char, &str); 9] = [
 pub struct LanguageHead {
     words: Phrases<usize>,
     codes: Vec<LanguageCode>,
+    /// The place of English among the codes.
+    english: Option<usize>,
     /// Trigrams of the languages with lists.
     detector: Detector,
 }
@@ -69,7 +75,8 @@ impl LanguageHead {
         }
         let listed =
             Lang::all().iter().copied().filter(|lang| codes.contains(&code_of(*lang))).collect();
-        Ok(Self { words, codes, detector: Detector::with_allowlist(listed) })
+        let english = codes.iter().position(|code| *code == LanguageCode::EN);
+        Ok(Self { words, codes, english, detector: Detector::with_allowlist(listed) })
     }
 
     /// The language of a text; `words` are its words.
@@ -98,6 +105,10 @@ impl LanguageHead {
             }
         }
         let total: f32 = votes.iter().sum();
+        let english = self.english.map_or(0.0, |at| votes[at]);
+        if letters >= LONG && english >= total * PLAIN && total >= words.len() as f32 * LISTED {
+            return self.by_words(&votes, total);
+        }
         if letters >= LONG || total == 0.0 {
             let trigrams = whatlang::detect(text).filter(|_| letters >= READABLE);
             return match trigrams {
@@ -304,6 +315,19 @@ mod tests {
         );
         assert_eq!(code, "de");
         assert!(confidence > 0.9);
+        let (code, confidence) = detect(
+            "Hello, I ordered a desk lamp three weeks ago and it still hasn't arrived. The tracking page has not \
+             changed since Monday. Could you please tell me where it is, or send another one?",
+        );
+        assert_eq!(code, "en");
+        assert!(confidence > 0.9);
+        // Near to English, with words that are listed for it.
+        let dutch = "Goedemorgen, de wasmachine die wij in maart bij u hebben gekocht maakt sinds dinsdag een \
+                     rammelend geluid en het display blijft donker. Kunt u iemand sturen om er naar te kijken?";
+        assert_eq!(detect(dutch).0, "nl");
+        let danish = "Hej, jeg har bestilt en lampe for tre uger siden, og den er stadig ikke kommet. Kan I fortælle \
+                      mig, hvor den er, eller sende en ny? Siden har ikke ændret sig siden i mandags.";
+        assert_ne!(detect(danish).0, "en");
         assert_eq!(detect("Jag undrar när min beställning kommer fram").0, "sv");
     }
 }

@@ -73,6 +73,8 @@ struct Quick {
     /// (example, value in 65,535ths) by bucket, one after the other, and where each bucket begins.
     members: Vec<(u16, u16)>,
     begins: Vec<usize>,
+    /// Dual weights, classes × examples.
+    alpha: Vec<f32>,
 }
 
 /// Most examples: their numbers have 16 bits.
@@ -88,8 +90,14 @@ fn unit(values: &[f32]) -> f32 {
     (largest / LARGEST).max(f32::MIN_POSITIVE)
 }
 
+/// The nearest whole number of one below 2^22, without a call: above 2^23 a float has no fraction left.
+fn rounded(x: f32) -> f32 {
+    const SHIFT: f32 = 12_582_912.0;
+    (x + SHIFT) - SHIFT
+}
+
 impl Quick {
-    fn of(dense: &Matrix, hashed: &[Vec<(u16, f32)>]) -> Self {
+    fn of(dense: &Matrix, hashed: &[Vec<(u16, f32)>], alpha: &Matrix) -> Self {
         let mut by_bucket: Vec<Vec<(u16, u16)>> = vec![Vec::new(); BUCKETS];
         for (example, row) in hashed.iter().enumerate() {
             for (bucket, x) in row {
@@ -111,14 +119,16 @@ impl Quick {
             bytes.extend(row.iter().map(|x| (x / unit).round() as i8));
             rows.push((unit, bytes[before..].iter().map(|byte| i32::from(*byte)).sum()));
         }
-        Self { bytes, rows, members, begins }
+        let class = |class: usize| (0..alpha.rows()).map(move |row| alpha.row(row)[class]);
+        let alpha = (0..alpha.columns()).flat_map(class).collect();
+        Self { bytes, rows, members, begins, alpha }
     }
 
     /// The product of a message with each example.
     fn products(&self, features: &Features) -> Vec<f32> {
         let one = unit(&features.dense);
         let message: Vec<u8> =
-            features.dense.iter().map(|x| ((x / one).round() as i32 + MIDDLE) as u8).collect();
+            features.dense.iter().map(|x| (rounded(x / one) as i32 + MIDDLE) as u8).collect();
         let mut whole = vec![0; self.rows.len()];
         multiply_rows(&self.bytes, &message, &mut whole);
         let rows = whole.into_iter().zip(&self.rows);
@@ -192,7 +202,7 @@ impl Ridge {
             gamma: options.gamma,
             scale: 1.0,
             centre,
-            quick: Quick::of(&dense, &hashed),
+            quick: Quick::default(),
             dense,
             hashed,
             alpha: Matrix::zeros(count, classes),
@@ -209,6 +219,7 @@ impl Ridge {
         }
         ridge.alpha = unseen.clone();
         cholesky.solve(&mut ridge.alpha);
+        ridge.quick = Quick::of(&ridge.dense, &ridge.hashed, &ridge.alpha);
         for (i, diagonal) in inverse_diagonal.iter().enumerate() {
             add_scaled(unseen.row_mut(i), -1.0 / diagonal, ridge.alpha.row(i));
         }
@@ -269,14 +280,14 @@ impl Ridge {
     /// Calibrated probabilities, one a class.
     #[must_use]
     pub fn probabilities(&self, mut features: Features) -> Vec<f32> {
-        let mut scores = vec![0.0; self.classes()];
-        if features.dense.len() == self.centre.len() {
-            features.centre_and_normalise(&self.centre);
-            for (i, product) in self.quick.products(&features).into_iter().enumerate() {
-                let kernel = (self.gamma * (product - 1.0)).exp();
-                add_scaled(&mut scores, kernel, self.alpha.row(i));
-            }
+        if features.dense.len() != self.centre.len() {
+            return softmax(&vec![0.0; self.classes()], self.scale);
         }
+        features.centre_and_normalise(&self.centre);
+        let mut kernels = self.quick.products(&features);
+        kernels.iter_mut().for_each(|product| *product = (self.gamma * (*product - 1.0)).exp());
+        let by_class = self.quick.alpha.chunks_exact(kernels.len().max(1));
+        let scores: Vec<f32> = by_class.map(|alpha| dot(alpha, &kernels)).collect();
         softmax(&scores, self.scale)
     }
 
@@ -293,7 +304,7 @@ impl Ridge {
             && dense.rows() <= MOST_EXAMPLES
             && dense.rows() == alpha.rows()
             && hashed.len() == dense.rows();
-        let quick = Quick::of(&dense, &hashed);
+        let quick = Quick::of(&dense, &hashed, &alpha);
         fits.then_some(Self { gamma, scale, centre, dense, hashed, alpha, quick })
     }
 
@@ -436,7 +447,7 @@ mod tests {
         let rows = [[0.6, -0.64], [-0.28, 0.96], [1.0, 0.0]];
         let dense = Matrix::from_values(2, rows.concat()).unwrap();
         let hashed = vec![vec![(3, 0.48)], vec![], vec![(3, 0.1), (900, 0.2)]];
-        let quick = Quick::of(&dense, &hashed);
+        let quick = Quick::of(&dense, &hashed, &Matrix::zeros(3, 2));
         let message = Features { dense: vec![0.8, 0.36], hashed: vec![(3, 0.48)] };
         let exact = [0.8 * 0.6 - 0.36 * 0.64 + 0.48 * 0.48, -0.28 * 0.8 + 0.96 * 0.36, 0.8 + 0.048];
         for (quick, exact) in quick.products(&message).iter().zip(exact) {

@@ -1,7 +1,7 @@
 //! One line for a list of messages: the sentence that carries the wish, in its own words. Nothing is made up,
 //! and what was masked before stays masked.
 
-use crate::nlp::sentence::asks::split;
+use crate::nlp::sentence::asks;
 
 /// Characters of a summary.
 pub const MOST: usize = 120;
@@ -10,12 +10,13 @@ pub const MOST: usize = 120;
 /// characters. `None` of a text that says nothing.
 #[must_use]
 pub fn summary(text: &str) -> Option<String> {
-    let asks = split(text, None);
-    let line = match asks.asks.first() {
-        Some(ask) => ask.text.as_str(),
-        None => text.lines().map(str::trim).find(|line| line.chars().any(char::is_alphanumeric))?,
-    };
-    Some(cut(line))
+    match asks::first(text) {
+        Some(ask) => Some(cut(&ask)),
+        None => {
+            let mut lines = text.lines().map(str::trim);
+            lines.find(|line| line.chars().any(char::is_alphanumeric)).map(cut)
+        }
+    }
 }
 
 /// White space made one blank each, and an ellipsis where something is left out.

@@ -6,10 +6,13 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
 use unicode_normalization::UnicodeNormalization;
 
+use super::features::buckets_of;
+
 /// A word of a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Word {
     /// Lower-cased, composed (NFC), typographic apostrophes made straight.
     pub text: String,
@@ -19,6 +22,8 @@ pub struct Word {
     pub end: usize,
     /// Two letters or more, all of them capitals.
     pub shouted: bool,
+    /// Its [buckets](buckets_of), for every head that reads it.
+    pub buckets: Vec<(u16, f32)>,
 }
 
 /// French words before an apostrophe, which are words of their own.
@@ -68,12 +73,14 @@ fn word(text: &str, start: usize, end: usize) -> Word {
         letters += 1;
         capitals += usize::from(c.is_uppercase());
     }
-    let lower = raw
+    let lower: String = raw
         .nfc()
         .map(|c| if is_apostrophe(c) { '\'' } else { c })
         .flat_map(char::to_lowercase)
         .collect();
-    Word { text: lower, start, end, shouted: letters >= 2 && letters == capitals }
+    let mut buckets = Vec::with_capacity(lower.len());
+    buckets_of(&lower, |bucket, value| buckets.push((bucket, value)));
+    Word { text: lower, start, end, shouted: letters >= 2 && letters == capitals, buckets }
 }
 
 /// One phrase of a list: words in a row, each exact or a stem with an open end.
@@ -107,14 +114,19 @@ pub struct Hit<'a, T> {
 #[derive(Debug, Clone)]
 pub struct Phrases<T> {
     phrases: Vec<Phrase<T>>,
-    exact: HashMap<String, Vec<usize>>,
-    stems: HashMap<String, Vec<usize>>,
-    longest_stem: usize,
+    exact: ByWord,
+    stems: ByWord,
+    /// Bytes that a stem has, from and to.
+    lengths: (usize, usize),
 }
+
+/// Places of phrases by a word. What is looked up is foreign, what is stored is ours, so a quick hash will do.
+type ByWord = HashMap<String, Vec<usize>, FixedState>;
 
 impl<T> Default for Phrases<T> {
     fn default() -> Self {
-        Self { phrases: Vec::new(), exact: HashMap::new(), stems: HashMap::new(), longest_stem: 0 }
+        let (exact, stems) = (ByWord::default(), ByWord::default());
+        Self { phrases: Vec::new(), exact, stems, lengths: (usize::MAX, 0) }
     }
 }
 
@@ -145,7 +157,8 @@ impl<T: Clone> Phrases<T> {
         let Some((first, open)) = words.first() else { return };
         let index = self.phrases.len();
         if *open {
-            self.longest_stem = self.longest_stem.max(first.len());
+            let (shortest, longest) = self.lengths;
+            self.lengths = (shortest.min(first.len()), longest.max(first.len()));
             self.stems.entry(first.clone()).or_default().push(index);
         } else {
             self.exact.entry(first.clone()).or_default().push(index);
@@ -168,8 +181,9 @@ impl<T: Clone> Phrases<T> {
                 }
             };
             check(self.exact.get(&word.text));
+            let (shortest, longest) = self.lengths;
             let ends = word.text.char_indices().map(|(at, c)| at + c.len_utf8());
-            for end in ends.take_while(|end| *end <= self.longest_stem) {
+            for end in ends.skip_while(|end| *end < shortest).take_while(|end| *end <= longest) {
                 check(self.stems.get(&word.text[..end]));
             }
         }

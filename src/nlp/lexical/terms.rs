@@ -124,8 +124,14 @@ pub fn stem(term: &str) -> Option<&str> {
 /// words.
 #[must_use]
 pub fn keywords(text: &str) -> HashSet<String> {
-    let content = terms(text).into_iter().filter(|t| !is_function_word(t));
-    content.map(|t| stem(&t).map(str::to_owned).unwrap_or(t)).collect()
+    keywords_among(&terms(text)).into_iter().map(str::to_owned).collect()
+}
+
+/// The same among terms.
+#[must_use]
+pub fn keywords_among(terms: &[String]) -> HashSet<&str> {
+    let content = terms.iter().filter(|t| !is_function_word(t));
+    content.map(|t| stem(t).unwrap_or(t)).collect()
 }
 
 /// What is indexed and looked up: the terms and, marked so that they are no words, their stems.

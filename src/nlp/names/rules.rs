@@ -13,6 +13,8 @@ use super::{Kind, Name};
 
 /// A name this sure is looked for in the rest of the text.
 const SURE: f32 = 0.85;
+/// Up to so many names are looked for one by one, before an automaton is built.
+const FEW: usize = 8;
 /// How far around a name an e-mail address or link is looked for, in bytes.
 const NEAR: usize = 256;
 /// What values are called that other recognizers find; the head takes some of them for names where
@@ -323,6 +325,10 @@ fn repeat(view: &View<'_>, names: &mut Vec<Name>) {
     if patterns.is_empty() || text.len() < patterns[0].0.len() + MIN_REPEATED {
         return;
     }
+    let few = patterns.len() <= FEW && names.len() <= FEW;
+    if few && !patterns.iter().any(|(surface, ..)| is_left(text, surface, names)) {
+        return;
+    }
     let searched = AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostLongest)
         .build(patterns.iter().map(|(surface, ..)| surface));
@@ -344,6 +350,12 @@ fn repeat(view: &View<'_>, names: &mut Vec<Name>) {
         names.extend(found);
         names.sort_by_key(|n| n.start);
     }
+}
+
+/// Whether a text holds this outside of the names found.
+fn is_left(text: &str, surface: &str, names: &[Name]) -> bool {
+    text.match_indices(surface)
+        .any(|(at, _)| !names.iter().any(|n| n.start < at + surface.len() && at < n.end))
 }
 
 /// Whether a name says enough to be one wherever it stands: long enough, written like a name, and

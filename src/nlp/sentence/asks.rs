@@ -1,12 +1,16 @@
 //! Finds what a customer asks: the questions and requests of a message, each alone, because a mail often has three and
 //! an answer to one of them is not an answer.
 
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::sentences;
-use crate::nlp::lexical::{keywords, terms};
+use crate::nlp::lexical::{keywords_among, terms};
 
 /// Questions that are looked up; what comes after is left to the reviewer with the rest of the message.
 const MAX_ASKS: usize = 6;
-/// Fewest keywords that make a sentence worth looking up.
+/// Fewest keywords that make a message worth looking up.
 const MIN_KEYWORDS: usize = 1;
 /// Fewest keywords that make a question clear without the sentence in front of it.
 const SELF_CONTAINED: usize = 2;
@@ -43,205 +47,277 @@ const QUESTION_WORDS: &[&str] = &[
 ];
 
 /// Words that make a sentence a request, as terms or runs of terms.
-const REQUESTS: &[&str] = &[
-    "please",
-    "want to",
-    "would like",
-    "also like",
-    "like to",
-    "d like",
-    "need to",
-    "need a",
-    "looking for",
-    "wondering",
-    "want my",
-    "want a",
-    "wish to",
-    "tell me",
-    "let me know",
-    "send me",
-    "help me",
-    "explain",
-    "trying to",
-    "not sure",
-    "question about",
-    "bitte",
-    "mochte",
-    "mochten",
-    "hatte gern",
-    "hatte gerne",
-    "brauche",
-    "wurde gern",
-    "frage mich",
-    "suche",
-    "will",
-    "por favor",
-    "quiero",
-    "quisiera",
-    "necesito",
-    "me gustaria",
-    "querria",
-    "s il vous plait",
-    "voudrais",
-    "souhaite",
-    "souhaiterais",
-    "aimerais",
-    "besoin",
-    "faudrait",
-    "per favore",
-    "vorrei",
-    "ho bisogno",
-    "mi serve",
-    "gostaria",
-    "preciso",
-    "queria",
-    "alstublieft",
-    "wil graag",
-    "zou graag",
-    "graag",
-    "nodig",
-    "ik wil",
-];
+static REQUESTS: LazyLock<Phrases> = LazyLock::new(|| {
+    Phrases::of(&[
+        "please",
+        "want to",
+        "would like",
+        "also like",
+        "like to",
+        "d like",
+        "need to",
+        "need a",
+        "looking for",
+        "wondering",
+        "want my",
+        "want a",
+        "wish to",
+        "tell me",
+        "let me know",
+        "send me",
+        "help me",
+        "explain",
+        "trying to",
+        "not sure",
+        "question about",
+        "bitte",
+        "mochte",
+        "mochten",
+        "hatte gern",
+        "hatte gerne",
+        "brauche",
+        "wurde gern",
+        "frage mich",
+        "suche",
+        "will",
+        "por favor",
+        "quiero",
+        "quisiera",
+        "necesito",
+        "me gustaria",
+        "querria",
+        "vous plait",
+        "voudrais",
+        "souhaite",
+        "souhaiterais",
+        "aimerais",
+        "besoin",
+        "faudrait",
+        "per favore",
+        "vorrei",
+        "ho bisogno",
+        "mi serve",
+        "gostaria",
+        "preciso",
+        "queria",
+        "alstublieft",
+        "wil graag",
+        "zou graag",
+        "graag",
+        "nodig",
+        "ik wil",
+    ])
+});
 
 /// How thanks and praise sound, as terms.
-const THANKS: &[&str] = &[
-    "thank",
-    "thanks",
-    "great",
-    "love",
-    "lovely",
-    "perfect",
-    "brilliant",
-    "excellent",
-    "wonderful",
-    "amazing",
-    "danke",
-    "vielen dank",
-    "super",
-    "toll",
-    "gracias",
-    "genial",
-    "excelente",
-    "merci",
-    "parfait",
-    "grazie",
-    "perfetto",
-    "obrigado",
-    "obrigada",
-    "bedankt",
-    "dank",
-    "geweldig",
-];
+static THANKS: LazyLock<Phrases> = LazyLock::new(|| {
+    Phrases::of(&[
+        "thank",
+        "thanks",
+        "great",
+        "love",
+        "lovely",
+        "perfect",
+        "brilliant",
+        "excellent",
+        "wonderful",
+        "amazing",
+        "danke",
+        "vielen dank",
+        "super",
+        "toll",
+        "gracias",
+        "genial",
+        "excelente",
+        "merci",
+        "parfait",
+        "grazie",
+        "perfetto",
+        "obrigado",
+        "obrigada",
+        "bedankt",
+        "dank",
+        "geweldig",
+    ])
+});
 
 /// Words in a question that stand for something named before it.
-const POINTING_BACK: &[&str] = &[
-    "it", "them", "this", "that", "these", "those", "one", "das", "es", "sie", "ihn", "diese",
-    "dieses", "dies", "lo", "los", "la", "las", "eso", "esto", "le", "les", "cela", "celui",
-    "questo", "questa", "li", "isso", "isto", "het", "die", "dit", "dat", "deze",
-];
+static POINTING_BACK: LazyLock<Phrases> = LazyLock::new(|| {
+    Phrases::of(&[
+        "it", "them", "this", "that", "these", "those", "one", "das", "es", "sie", "ihn", "diese",
+        "dieses", "dies", "lo", "los", "la", "las", "eso", "esto", "le", "les", "cela", "celui",
+        "questo", "questa", "li", "isso", "isto", "het", "die", "dit", "dat", "deze",
+    ])
+});
 
 /// How answers that are steps are asked for.
-const STEPS: &[&str] = &[
-    "how do",
-    "how can",
-    "how to",
-    "how should",
-    "what do i",
-    "what should",
-    "where do i",
-    "steps",
-    "wie kann",
-    "wie geht",
-    "wie mache",
-    "was muss",
-    "wie schicke",
-    "como puedo",
-    "como hago",
-    "que debo",
-    "comment faire",
-    "comment puis",
-    "comment",
-    "come posso",
-    "come faccio",
-    "como posso",
-    "hoe kan",
-    "hoe moet",
-    "wat moet",
-];
+static STEPS: LazyLock<Phrases> = LazyLock::new(|| {
+    Phrases::of(&[
+        "how do",
+        "how can",
+        "how to",
+        "how should",
+        "what do i",
+        "what should",
+        "where do i",
+        "steps",
+        "wie kann",
+        "wie geht",
+        "wie mache",
+        "was muss",
+        "wie schicke",
+        "como puedo",
+        "como hago",
+        "que debo",
+        "comment faire",
+        "comment puis",
+        "comment",
+        "come posso",
+        "come faccio",
+        "como posso",
+        "hoe kan",
+        "hoe moet",
+        "wat moet",
+    ])
+});
 
-/// Splits a message, given without quotes and signature. A message that asks nothing in so many words, but tells of something, is one ask as a whole: "my
-/// parcel never came" wants an answer.
+/// Splits a message, given without quotes and signature. A message that asks nothing in so many words, but tells of
+/// something, is one ask as a whole: "my parcel never came" wants an answer.
 #[must_use]
 pub fn split(message: &str, subject: Option<&str>) -> Asks {
-    let found = sentences(message);
-    let told: Vec<&str> =
-        found.iter().map(|r| &message[r.clone()]).filter(|s| !is_frame(s)).collect();
-    let mut asks: Vec<Ask> = Vec::new();
-    for (i, sentence) in told.iter().enumerate() {
-        if !asks_something(sentence) {
-            continue;
-        }
-        // "How do I send them back?" is about what the sentence in front of it names.
-        let alone = keywords(sentence).len() >= SELF_CONTAINED && !has_any(sentence, POINTING_BACK);
-        let text = match told.get(i.wrapping_sub(1)) {
-            Some(before) if !alone && !asks_something(before) => format!("{before} {sentence}"),
-            _ => (*sentence).to_owned(),
-        };
-        if keywords(&text).len() >= MIN_KEYWORDS {
-            let wants_steps = has_any(&text, STEPS);
-            asks.push(Ask { text, wants_steps });
-        }
-    }
+    let told: Vec<Sentence<'_>> = told(message).collect();
+    let mut asks: Vec<Ask> = asked(told.iter()).collect();
     if asks.is_empty() {
-        let thanks = told.iter().any(|s| has_any(s, THANKS));
-        let statement = whole(&told, subject);
-        if thanks && told.iter().all(|s| has_any(s, THANKS) || keywords(s).len() <= 3) {
+        if is_only_thanks(&told) {
             return Asks { only_thanks: true, ..Asks::default() };
         }
-        asks.extend(statement.map(|text| Ask { text, wants_steps: false }));
+        asks.extend(whole(&told, subject).map(|text| Ask { text, wants_steps: false }));
         return Asks { asks, ..Asks::default() };
     }
     asks.truncate(MAX_ASKS);
     Asks { asks, explicit: true, only_thanks: false }
 }
 
+/// The first ask of [`split`], read no further than it takes.
+#[must_use]
+pub fn first(message: &str) -> Option<String> {
+    let told: Vec<Sentence<'_>> = match asked(told(message)).next() {
+        Some(ask) => return Some(ask.text),
+        None => told(message).collect(),
+    };
+    if is_only_thanks(&told) { None } else { whole(&told, None) }
+}
+
+fn is_only_thanks(told: &[Sentence<'_>]) -> bool {
+    let thanks = |s: &Sentence<'_>| THANKS.are_in(&s.terms);
+    told.iter().any(thanks) && told.iter().all(|s| thanks(s) || s.keywords() <= 3)
+}
+
+/// A sentence with its terms, which all lists are compared with.
+struct Sentence<'a> {
+    text: &'a str,
+    terms: Vec<String>,
+}
+
+impl<'a> Sentence<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, terms: terms(text) }
+    }
+
+    /// How many words it holds that say what it is about.
+    fn keywords(&self) -> usize {
+        keywords_among(&self.terms).len()
+    }
+
+    /// Greetings, closings, names, addresses: what stands around a message.
+    fn is_frame(&self) -> bool {
+        self.terms.is_empty()
+            || self.keywords() == 0
+            || crate::nlp::ground::reads_as_courtesy(self.text)
+    }
+
+    fn asks(&self) -> bool {
+        if self.text.trim_end_matches(['"', '”', ')', '!', ' ']).ends_with(['?', '？', '؟']) {
+            return true;
+        }
+        let starts = self.terms.first().is_some_and(|w| QUESTION_WORDS.contains(&w.as_str()));
+        (starts && self.terms.len() >= 3) || REQUESTS.are_in(&self.terms)
+    }
+
+    /// Whether it is clear without the sentence in front of it: "How do I send them back?" is about what that names.
+    fn stands_alone(&self) -> bool {
+        self.keywords() >= SELF_CONTAINED && !POINTING_BACK.are_in(&self.terms)
+    }
+}
+
+/// What a message tells and asks, without what stands around it.
+fn told(message: &str) -> impl Iterator<Item = Sentence<'_>> {
+    let sentences = sentences(message).into_iter().map(|r| Sentence::of(&message[r]));
+    sentences.filter(|s| !s.is_frame())
+}
+
+/// The questions and requests among sentences.
+fn asked<'a, S: Borrow<Sentence<'a>>>(told: impl Iterator<Item = S>) -> impl Iterator<Item = Ask> {
+    let mut before: Option<S> = None;
+    told.filter_map(move |item| {
+        let sentence = item.borrow();
+        let ask = sentence.asks().then(|| {
+            let front = before.as_ref().map(Borrow::borrow);
+            let front = front.filter(|front| !sentence.stands_alone() && !front.asks());
+            let said = |s: &Sentence<'_>, list: &Phrases| list.are_in(&s.terms);
+            let text = match front {
+                Some(front) => format!("{} {}", front.text, sentence.text),
+                None => sentence.text.to_owned(),
+            };
+            // A run of words across the two sentences is none.
+            let wants_steps =
+                said(sentence, &STEPS) || front.is_some_and(|front| said(front, &STEPS));
+            Ask { text, wants_steps }
+        });
+        before = Some(item);
+        ask
+    })
+}
+
 /// A message without questions as one: its subject and what it tells, as long as an encoder reads in one go.
-fn whole(told: &[&str], subject: Option<&str>) -> Option<String> {
-    let text = subject.into_iter().chain(told.iter().copied()).collect::<Vec<_>>().join(" ");
+fn whole(told: &[Sentence<'_>], subject: Option<&str>) -> Option<String> {
+    let parts = subject.into_iter().chain(told.iter().map(|s| s.text));
+    let text = parts.collect::<Vec<_>>().join(" ");
     let end = text.char_indices().nth(600).map_or(text.len(), |(at, _)| at);
     let text = text[..end].trim().to_owned();
-    (keywords(&text).len() >= MIN_KEYWORDS).then_some(text)
+    (keywords_among(&terms(&text)).len() >= MIN_KEYWORDS).then_some(text)
 }
 
-fn asks_something(sentence: &str) -> bool {
-    if sentence.trim_end_matches(['"', '”', ')', '!', ' ']).ends_with(['?', '？', '؟']) {
-        return true;
+/// Words and runs of words, found by the first of each.
+struct Phrases(HashMap<&'static str, Vec<Vec<&'static str>>>);
+
+impl Phrases {
+    fn of(list: &[&'static str]) -> Self {
+        let mut by_first: HashMap<&str, Vec<Vec<&str>>> = HashMap::new();
+        for phrase in list {
+            let mut words = phrase.split(' ');
+            if let Some(first) = words.next() {
+                by_first.entry(first).or_default().push(words.collect());
+            }
+        }
+        Self(by_first)
     }
-    let words = terms(sentence);
-    let starts = words.first().is_some_and(|w| QUESTION_WORDS.contains(&w.as_str()));
-    (starts && words.len() >= 3) || has_any(sentence, REQUESTS)
-}
 
-/// Greetings, closings, names, addresses: what stands around a message.
-fn is_frame(sentence: &str) -> bool {
-    let words = terms(sentence);
-    words.is_empty()
-        || crate::nlp::ground::reads_as_courtesy(sentence)
-        || keywords(sentence).is_empty()
-}
-
-/// Whether any of `phrases` stands in the text as whole words.
-fn has_any(text: &str, phrases: &[&str]) -> bool {
-    let joined = format!(" {} ", terms(text).join(" "));
-    phrases.iter().any(|phrase| {
-        joined.match_indices(phrase).any(|(at, _)| {
-            joined[..at].ends_with(' ') && joined[at + phrase.len()..].starts_with(' ')
+    /// Whether any of them is among the terms.
+    fn are_in(&self, terms: &[String]) -> bool {
+        terms.iter().enumerate().any(|(at, term)| {
+            let rest = &terms[at + 1..];
+            self.0.get(term.as_str()).into_iter().flatten().any(|more| {
+                more.len() <= rest.len() && more.iter().zip(rest).all(|(word, term)| word == term)
+            })
         })
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn texts(message: &str) -> Vec<String> {
@@ -258,6 +334,35 @@ mod tests {
         ];
         assert_eq!(texts(message), asks);
         assert!(split("How can I pay?", None).asks[0].wants_steps);
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_ask_is_that_of_all(
+            parts in proptest::collection::vec(
+                prop_oneof![
+                    Just("Hello,"), Just("Kind regards"), Just("Thank you, the boots are great!"),
+                    Just("I bought the Fell boots."), Just("How do I send them back?"),
+                    Just("Can I pay by card?"), Just("My parcel never came."), Just("Danke!"), Just("??"),
+                ],
+                0..6,
+            ),
+        ) {
+            let text = parts.join(" ");
+            let all = split(&text, None);
+            prop_assert_eq!(first(&text), all.asks.first().map(|ask| ask.text.clone()));
+        }
+    }
+
+    #[test]
+    fn runs_of_words_are_found_as_a_whole_only() {
+        let are_in = |text: &str| REQUESTS.are_in(&terms(text));
+        assert!(
+            are_in("Please do")
+                && are_in("I'd very much like to know")
+                && are_in("S'il vous plaît")
+        );
+        assert!(!are_in("I like too many") && !are_in("the tell") && !are_in(""));
     }
 
     #[test]
