@@ -259,7 +259,7 @@ impl Whole {
     /// suspicious as can be. If not, they aren't worth a second look.
     #[must_use]
     pub fn may_flag(&self, patterns: f32, probability: f32) -> bool {
-        Score { patterns, sentences: 1.0, whole: Some(probability) }.both() >= self.flagged
+        Score { patterns, sentences: 1.0, whole: Some(probability) }.joint() >= self.flagged
     }
 
     /// The words that moved its probability.
@@ -290,7 +290,7 @@ impl Score {
 
     /// By all: the probability that the patterns or the mean of the heads are right.
     #[must_use]
-    pub fn both(&self) -> f32 {
+    pub fn joint(&self) -> f32 {
         let heads = self.whole.map_or(self.sentences, |whole| f32::midpoint(self.sentences, whole));
         joined(self.patterns, heads)
     }
@@ -303,8 +303,8 @@ impl Score {
         whole: Option<&Whole>,
         reasons: Vec<Cue>,
     ) -> Injection {
-        let flagged = self.both() >= whole.map_or(head.flagged, |whole| whole.flagged);
-        let score = Probability::clamped(self.both());
+        let flagged = self.joint() >= whole.map_or(head.flagged, |whole| whole.flagged);
+        let score = Probability::clamped(self.joint());
         Injection { score, flagged, reasons, evidence: Vec::new() }
     }
 }
@@ -399,20 +399,20 @@ mod tests {
     #[test]
     fn patterns_or_the_mean_of_the_heads_make_the_score() {
         let score = Score { patterns: 0.0, sentences: 0.8, whole: None };
-        assert!((score.both() - 0.8).abs() < 1e-6);
+        assert!((score.joint() - 0.8).abs() < 1e-6);
         let score = Score { whole: Some(0.4), ..score };
-        assert!((score.both() - 0.6).abs() < 1e-6);
+        assert!((score.joint() - 0.6).abs() < 1e-6);
         assert!((score.fitted() - 0.8).abs() < 1e-6);
         // What the patterns are sure of, no head talks away.
         let sure = Score { patterns: 0.9, sentences: 0.0, whole: Some(0.0) };
-        assert!(sure.both() >= 0.9);
+        assert!(sure.joint() >= 0.9);
     }
 
     #[test]
     fn a_second_look_is_taken_only_if_it_can_end_in_a_flag() {
         let whole = Whole::new(Linear::new(vec![], Matrix::zeros(2, BUCKETS + 1)).unwrap(), 0.6);
         for (patterns, p) in [(0.0, 0.0), (0.0, 0.19), (0.0, 0.21), (0.3, 0.0), (0.9, 0.0)] {
-            let most = Score { patterns, sentences: 1.0, whole: Some(p) }.both();
+            let most = Score { patterns, sentences: 1.0, whole: Some(p) }.joint();
             assert_eq!(whole.may_flag(patterns, p), most >= 0.6, "{patterns} {p}");
         }
         assert!(!whole.may_flag(0.0, 0.1) && whole.may_flag(0.0, 0.3));

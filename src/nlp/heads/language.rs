@@ -16,9 +16,10 @@ use crate::domain::triage::{Language, LanguageCode, Probability};
 const LONG: usize = 120;
 /// From this many letters on the trigrams have a vote.
 const READABLE: usize = 24;
-/// From this share of the listed words that are English, and of all words that are listed, the trigrams needn't be
-/// asked: no other language that they know is so like it.
+/// From this share of the listed words on that are English the trigrams needn't be asked: no other language that
+/// they know is so like it.
 const PLAIN: f32 = 0.8;
+/// But only where this share of all words is listed: of names and numbers a few words say nothing.
 const LISTED: f32 = 0.3;
 /// More characters than this tell the trigrams nothing new.
 const ENOUGH: usize = 2_000;

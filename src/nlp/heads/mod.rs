@@ -1,19 +1,21 @@
 //! Triage: what a message is about and how it should be treated, read off one encoder pass.
 //!
-//! A head is a small learner on top of the frozen encoder. Each is fitted when the service starts, on example
-//! files that a person can read and change (`data/`, and the team's own taxonomy), and kept in a cache file.
-//! There is no other model file to ship, to trust or to fall out of step with the encoder.
+//! A head is a small learner on top of the frozen encoder. Most are fitted when the service starts, on example
+//! files that a person can read and change (`data/`, and the team's own taxonomy), and kept in a cache file. Two are
+//! fitted on public sets besides, and their weights are part of the program, for the pinned encoder only
+//! ([`shipped`]): spam, and the half of injection that reads a message as one.
 //!
 //! ```text
 //! text ─ surface  words, language, concepts, words of mood, marks of spam
-//!      ─ encoder  embedding, layer 4                                        ┐
-//!                                     intent · sentiment · spam · injection ┴ kernel ridge (ridge.rs)
-//!                                     urgency                                 rules on all of these
+//!      ─ encoder  embedding, layer 4                                 ┐
+//!                                     intent · sentiment · injection ┼ kernel ridge (ridge.rs)
+//!                                     spam · injection               ┘ logistic regression (linear.rs)
+//!                                     urgency                          rules on all of these
 //! ```
 //!
 //! [`Triage::classify_reading`] is a pure function of the message and its one encoder pass. [`Triage::read`] makes
-//! the pass, and encodes the sentences of longer messages by themselves, which is what finds an order to the
-//! model inside an honest letter.
+//! the pass, and encodes sentences that look like an order to the model by themselves, which is what finds one
+//! inside an honest letter.
 
 mod auto;
 mod cache;

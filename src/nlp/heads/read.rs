@@ -99,7 +99,7 @@ impl Triage {
         let score = message.score();
         let beside = self.trained(Task::Injection).is_some_and(Head::stands_beside);
         let by = trained::Seen {
-            orders: if beside { score.both() } else { score.fitted() },
+            orders: if beside { score.joint() } else { score.fitted() },
             spam: self.shipped_spam(surface, encoding),
             ..message.seen()
         };
@@ -223,7 +223,8 @@ impl Triage {
         };
     }
 
-    /// Whether a second look at the sentences of a message may end in a flag.
+    /// Whether a second look at the sentences of a message may end in a flag. A trained head makes what it will of
+    /// their score, so there it always may.
     fn worth_a_look(&self, message: &Message<'_>) -> bool {
         match (self.whole.as_deref(), message.whole) {
             (Some(whole), Some(p)) if self.trained(Task::Injection).is_none() => {

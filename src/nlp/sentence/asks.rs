@@ -1,7 +1,6 @@
 //! Finds what a customer asks: the questions and requests of a message, each alone, because a mail often has three and
 //! an answer to one of them is not an answer.
 
-use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -47,8 +46,8 @@ const QUESTION_WORDS: &[&str] = &[
 ];
 
 /// Words that make a sentence a request, as terms or runs of terms.
-static REQUESTS: LazyLock<Phrases> = LazyLock::new(|| {
-    Phrases::of(&[
+static REQUESTS: LazyLock<Runs> = LazyLock::new(|| {
+    Runs::of(&[
         "please",
         "want to",
         "would like",
@@ -110,8 +109,8 @@ static REQUESTS: LazyLock<Phrases> = LazyLock::new(|| {
 });
 
 /// How thanks and praise sound, as terms.
-static THANKS: LazyLock<Phrases> = LazyLock::new(|| {
-    Phrases::of(&[
+static THANKS: LazyLock<Runs> = LazyLock::new(|| {
+    Runs::of(&[
         "thank",
         "thanks",
         "great",
@@ -142,8 +141,8 @@ static THANKS: LazyLock<Phrases> = LazyLock::new(|| {
 });
 
 /// Words in a question that stand for something named before it.
-static POINTING_BACK: LazyLock<Phrases> = LazyLock::new(|| {
-    Phrases::of(&[
+static POINTING_BACK: LazyLock<Runs> = LazyLock::new(|| {
+    Runs::of(&[
         "it", "them", "this", "that", "these", "those", "one", "das", "es", "sie", "ihn", "diese",
         "dieses", "dies", "lo", "los", "la", "las", "eso", "esto", "le", "les", "cela", "celui",
         "questo", "questa", "li", "isso", "isto", "het", "die", "dit", "dat", "deze",
@@ -151,8 +150,8 @@ static POINTING_BACK: LazyLock<Phrases> = LazyLock::new(|| {
 });
 
 /// How answers that are steps are asked for.
-static STEPS: LazyLock<Phrases> = LazyLock::new(|| {
-    Phrases::of(&[
+static STEPS: LazyLock<Runs> = LazyLock::new(|| {
+    Runs::of(&[
         "how do",
         "how can",
         "how to",
@@ -186,7 +185,9 @@ static STEPS: LazyLock<Phrases> = LazyLock::new(|| {
 #[must_use]
 pub fn split(message: &str, subject: Option<&str>) -> Asks {
     let told: Vec<Sentence<'_>> = told(message).collect();
-    let mut asks: Vec<Ask> = asked(told.iter()).collect();
+    let before = |i: usize| i.checked_sub(1).and_then(|i| told.get(i));
+    let each = told.iter().enumerate();
+    let mut asks: Vec<Ask> = each.filter_map(|(i, s)| ask_of(s, before(i))).collect();
     if asks.is_empty() {
         if is_only_thanks(&told) {
             return Asks { only_thanks: true, ..Asks::default() };
@@ -201,11 +202,14 @@ pub fn split(message: &str, subject: Option<&str>) -> Asks {
 /// The first ask of [`split`], read no further than it takes.
 #[must_use]
 pub fn first(message: &str) -> Option<String> {
-    let told: Vec<Sentence<'_>> = match asked(told(message)).next() {
-        Some(ask) => return Some(ask.text),
-        None => told(message).collect(),
-    };
-    if is_only_thanks(&told) { None } else { whole(&told, None) }
+    let mut read: Vec<Sentence<'_>> = Vec::new();
+    for sentence in told(message) {
+        if let Some(ask) = ask_of(&sentence, read.last()) {
+            return Some(ask.text);
+        }
+        read.push(sentence);
+    }
+    if is_only_thanks(&read) { None } else { whole(&read, None) }
 }
 
 fn is_only_thanks(told: &[Sentence<'_>]) -> bool {
@@ -256,27 +260,18 @@ fn told(message: &str) -> impl Iterator<Item = Sentence<'_>> {
     sentences.filter(|s| !s.is_frame())
 }
 
-/// The questions and requests among sentences.
-fn asked<'a, S: Borrow<Sentence<'a>>>(told: impl Iterator<Item = S>) -> impl Iterator<Item = Ask> {
-    let mut before: Option<S> = None;
-    told.filter_map(move |item| {
-        let sentence = item.borrow();
-        let ask = sentence.asks().then(|| {
-            let front = before.as_ref().map(Borrow::borrow);
-            let front = front.filter(|front| !sentence.stands_alone() && !front.asks());
-            let said = |s: &Sentence<'_>, list: &Phrases| list.are_in(&s.terms);
-            let text = match front {
-                Some(front) => format!("{} {}", front.text, sentence.text),
-                None => sentence.text.to_owned(),
-            };
-            // A run of words across the two sentences is none.
-            let wants_steps =
-                said(sentence, &STEPS) || front.is_some_and(|front| said(front, &STEPS));
-            Ask { text, wants_steps }
-        });
-        before = Some(item);
-        ask
-    })
+/// What a sentence asks, if it does, after the one in front of it.
+fn ask_of(sentence: &Sentence<'_>, before: Option<&Sentence<'_>>) -> Option<Ask> {
+    if !sentence.asks() {
+        return None;
+    }
+    let before = before.filter(|before| !sentence.stands_alone() && !before.asks());
+    let text = match before {
+        Some(before) => format!("{} {}", before.text, sentence.text),
+        None => sentence.text.to_owned(),
+    };
+    let mut parts = before.into_iter().chain([sentence]);
+    Some(Ask { text, wants_steps: parts.any(|part| STEPS.are_in(&part.terms)) })
 }
 
 /// A message without questions as one: its subject and what it tells, as long as an encoder reads in one go.
@@ -289,9 +284,9 @@ fn whole(told: &[Sentence<'_>], subject: Option<&str>) -> Option<String> {
 }
 
 /// Words and runs of words, found by the first of each.
-struct Phrases(HashMap<&'static str, Vec<Vec<&'static str>>>);
+struct Runs(HashMap<&'static str, Vec<Vec<&'static str>>>);
 
-impl Phrases {
+impl Runs {
     fn of(list: &[&'static str]) -> Self {
         let mut by_first: HashMap<&str, Vec<Vec<&str>>> = HashMap::new();
         for phrase in list {

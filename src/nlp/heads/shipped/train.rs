@@ -178,7 +178,7 @@ impl Trainer<'_> {
         balance(&mut examples);
         let unseen = self.unseen(&examples, 2)?;
         let score = |whole: f32, built_in: BuiltIn| match built_in {
-            BuiltIn::Injection(score) => Score { whole: Some(whole), ..score }.both(),
+            BuiltIn::Injection(score) => Score { whole: Some(whole), ..score }.joint(),
             BuiltIn::Spam(score) => score,
         };
         let judged: Vec<(f32, bool)> = unseen

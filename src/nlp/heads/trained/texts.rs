@@ -28,7 +28,7 @@ impl BuiltIn {
     pub fn score(self) -> f32 {
         match self {
             Self::Spam(score) => score,
-            Self::Injection(score) => score.both(),
+            Self::Injection(score) => score.joint(),
         }
     }
 }
