@@ -14,6 +14,7 @@ pub mod labels;
 pub mod limits;
 mod mask;
 pub mod messages;
+mod models;
 pub mod openapi;
 pub mod page;
 pub mod problem;
@@ -143,6 +144,11 @@ fn stored() -> OpenApiRouter<App> {
         .routes(routes!(knowledge::list, knowledge::create))
         .routes(routes!(knowledge::search))
         .routes(routes!(knowledge::show, knowledge::remove))
+        .routes(routes!(models::list))
+        .routes(routes!(models::roll_back))
+        .routes(routes!(models::show))
+        .routes(routes!(models::promote))
+        .routes(routes!(models::topics))
 }
 
 /// Routes of `/v1` that store no answer: there is nothing to replay.

@@ -15,7 +15,7 @@ use crate::domain::masking::MaskedText;
 use crate::domain::vectors::comparable;
 use crate::nlp::encoder::Embed;
 use crate::nlp::heads::learn::{Comparison, Correction, LearnError, Learnt, Pair, learn};
-use crate::nlp::heads::trained::{FileError, Head, Metrics, Progress, Task};
+use crate::nlp::heads::trained::{Figure, FileError, Head, Metrics, Progress, Task};
 use crate::nlp::heads::{HeadError, Triage};
 use crate::store::model::{self, Model, ModelState, Step, Weights};
 use crate::store::{self, Store, audit, example};
@@ -80,6 +80,57 @@ pub struct Judgement {
     pub comparison: Comparison,
     /// On its own rows, each by a fit without it.
     pub leave_one_out: Metrics,
+}
+
+/// The share of right answers, 0 to 1, with its interval of 95 %.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share {
+    /// The share.
+    pub value: f64,
+    /// Lower bound.
+    pub low: f64,
+    /// Upper bound.
+    pub high: f64,
+}
+
+impl From<Figure> for Share {
+    fn from(f: Figure) -> Self {
+        Self { value: f.value, low: f.low, high: f.high }
+    }
+}
+
+/// How a proposal did on a set of messages, beside what ran.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outcome {
+    /// Which set.
+    pub set: &'static str,
+    /// Its messages.
+    pub rows: usize,
+    /// What ran.
+    pub now: Share,
+    /// What was proposed.
+    pub proposed: Share,
+    /// Messages that only the proposal labelled right.
+    pub gained: usize,
+    /// Messages that only what ran labelled right.
+    pub lost: usize,
+}
+
+/// How a model did when it was judged, set by set.
+///
+/// # Errors
+/// When its judgement can't be read.
+pub fn outcomes(m: &Model) -> Result<[Outcome; 2], LearningError> {
+    let Judgement { comparison, .. } = serde_json::from_value(m.metrics.clone())?;
+    let sets = [("held out", comparison.held_out), ("latest corrections", comparison.latest)];
+    Ok(sets.map(|(set, v)| Outcome {
+        set,
+        rows: v.rows,
+        now: v.now.accuracy.into(),
+        proposed: v.proposed.accuracy.into(),
+        gained: v.gained,
+        lost: v.lost,
+    }))
 }
 
 /// What people said, oldest first, as heads read it. Labels that the taxonomy no longer has are left out.
@@ -165,8 +216,14 @@ async fn running(
     Ok((Some(id), Some(pair)))
 }
 
-/// What speaks against promoting a model, the one that runs being `running`.
-fn against(m: &Model, running: Option<&ModelId>) -> Result<Vec<String>, serde_json::Error> {
+/// What speaks against promoting a model, the one that runs being `running`; nothing if it is that one.
+///
+/// # Errors
+/// When its judgement can't be read.
+pub fn against(m: &Model, running: Option<&ModelId>) -> Result<Vec<String>, LearningError> {
+    if m.state == ModelState::Promoted {
+        return Ok(Vec::new());
+    }
     let judgement: Judgement = serde_json::from_value(m.metrics.clone())?;
     let mut all = judgement.comparison.against();
     if m.state == ModelState::Rejected {

@@ -27,6 +27,7 @@ pub mod report;
 pub mod retrieve;
 pub mod send;
 pub mod threads;
+pub mod topics;
 pub mod understand;
 
 use std::sync::Arc;

@@ -124,6 +124,19 @@ pub async fn of_task(
     Ok(all)
 }
 
+/// How many corrections there are, by task.
+///
+/// # Errors
+/// Database errors.
+pub async fn counts(c: &mut AnyConnection, tenant: &TenantId) -> Result<Vec<(String, i64)>> {
+    Ok(sqlx::query_as(
+        "select task, cast(count(*) as bigint) from example where tenant_id = $1 group by task",
+    )
+    .bind(tenant.as_str())
+    .fetch_all(c)
+    .await?)
+}
+
 /// What people said of a message: task and label.
 ///
 /// # Errors

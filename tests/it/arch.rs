@@ -224,7 +224,6 @@ fn masked_text_is_read_back_in_few_places() {
     only_in(
         "MaskedText::from_store",
         &[
-            "cli/discover.rs",
             "cli/examples.rs",
             "http/messages.rs",
             "http/page/queue.rs",
@@ -236,6 +235,7 @@ fn masked_text_is_read_back_in_few_places() {
             "pipeline/reembed.rs",
             "pipeline/report.rs",
             "pipeline/retrieve.rs",
+            "pipeline/topics.rs",
             "pipeline/understand/earlier.rs",
             "review/content.rs",
         ],

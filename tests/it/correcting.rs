@@ -11,7 +11,7 @@ use crate::harness::{Engine, PASSWORD, TestApp, eventually};
 use crate::page::{Driver, Visitor, at, client, cookies, log_in, pair, shown, tell};
 
 /// Keeps a picture of the window where a folder is named for it.
-async fn keep(driver: &WebDriver, name: &str) {
+pub async fn keep(driver: &WebDriver, name: &str) {
     if let Ok(folder) = std::env::var("COUNTERSIGN_SCREENSHOTS") {
         let png = driver.screenshot_as_png().await.unwrap();
         std::fs::write(Path::new(&folder).join(name), png).unwrap();

@@ -3,6 +3,7 @@
 use countersign::store::audit;
 use serde_json::{Value, json};
 
+use crate::deciding::choirs_and_boats;
 use crate::harness::{Engine, TestApp, model_folder};
 use crate::on_both;
 
@@ -87,20 +88,7 @@ fn run(url: &str, args: &[&str]) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn groups_of_messages_without_an_intent_are_found() {
     let app = TestApp::start(Engine::Sqlite).await;
-    let choirs = ["rehearsal", "concert", "audition", "practice", "performance"];
-    let boats = ["ferry", "sailing boat", "canoe", "rowing boat", "kayak"];
-    for (n, (a, b)) in choirs.iter().zip(&boats).enumerate() {
-        let text = format!("When does the choir {a} begin? Write to robin{n}@example.com.");
-        app.say(&format!("c-{n}"), &format!("c-{n}"), &text).await;
-        let text = format!("Is there a {b} across the lake on Sunday?");
-        app.say(&format!("b-{n}"), &format!("b-{n}"), &text).await;
-    }
-    app.quiet().await;
-    let mut tx = app.store.db.begin().await.unwrap();
-    sqlx::query("update analysis set abstained = 1").execute(&mut *tx).await.unwrap();
-    // What was read as spam or thanks is not looked at; here everything is.
-    sqlx::query("update message set state = 'understood'").execute(&mut *tx).await.unwrap();
-    tx.commit().await.unwrap();
+    choirs_and_boats(&app).await;
     let database = app.database.clone();
     app.stop().await;
     let args = ["discover", "--threshold", "0.5", "--least", "3"];

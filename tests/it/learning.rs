@@ -328,7 +328,7 @@ on_both!(spam_and_urgency_are_learnt_beside_what_is_built_in, engine, {
 });
 
 /// A head that says `praise_feedback` of texts about ferries, as a proposal that nothing speaks against.
-async fn stored(store: &Store, tenant: &TenantId, encoder: Option<&str>) -> Model {
+pub async fn stored(store: &Store, tenant: &TenantId, encoder: Option<&str>) -> Model {
     let texts = ["Is there a ferry", "When does the ferry go", "The ferry was late"];
     let example =
         |text: &&str, label: &str| Example { text: (*text).to_owned(), label: label.into() };

@@ -15,6 +15,7 @@ mod chatwoot;
 mod classify;
 mod clients;
 mod correcting;
+mod deciding;
 mod docs;
 mod events;
 mod faults;

@@ -39,7 +39,7 @@ async fn act(app: &TestApp, key: &str, review: &Value, action: &str, body: Value
 }
 
 /// A key with the hands of another person.
-async fn colleague(app: &TestApp, name: &str, role: Role) -> String {
+pub async fn colleague(app: &TestApp, name: &str, role: Role) -> String {
     let mut tx = app.store.db.begin().await.unwrap();
     let id = user::put(&app.store, &mut tx, &app.home.id, name, "no login", role).await.unwrap();
     let scopes = ["read", "review"].map(str::to_owned);

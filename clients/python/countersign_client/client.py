@@ -38,6 +38,8 @@ class Client:
         self.reviews = Reviews(self._http)
         #: Published articles.
         self.knowledge = Knowledge(self._http)
+        #: Heads learnt from corrections, and topics that the taxonomy lacks.
+        self.learning = Learning(self._http)
 
     def __enter__(self) -> Client:
         return self
@@ -270,6 +272,35 @@ class Knowledge:
     def delete(self, id: str) -> None:
         """Takes it out."""
         self._http.call("DELETE", f"/v1/knowledge/{part(id)}", write=True)
+
+
+class Learning:
+    """Heads learnt from corrections, and topics that the taxonomy lacks. Deciding needs a lead's key."""
+
+    def __init__(self, http: Transport) -> None:
+        self._http = http
+
+    def models(self) -> list[t.ModelSummary]:
+        """Heads, the newest first."""
+        return self._http.call("GET", "/v1/models")["items"]
+
+    def model(self, id: str) -> t.ModelView:
+        """One, with how it did against what ran."""
+        return self._http.call("GET", f"/v1/models/{part(id)}")
+
+    def promote(self, id: str, reason: str | None = None) -> t.ModelSummary:
+        """Lets a head read messages. A reason overrides what speaks against it."""
+        body = _given(reason=reason)
+        return self._http.call("POST", f"/v1/models/{part(id)}/promote", body, write=True)
+
+    def roll_back(self, task: str, *, builtin: bool = False) -> t.RolledBack:
+        """Lets what ran before a task's head run again, or the built-in head."""
+        body = {"task": task, "builtin": builtin}
+        return self._http.call("POST", "/v1/models/rollback", body, write=True)
+
+    def topics(self, *, least: int | None = None) -> t.TopicList:
+        """Groups among the newest messages that no intent fits, of so many messages at least."""
+        return self._http.call("GET", "/v1/topics", query=_given(least=least))
 
 
 def _item(item: str | Mapping[str, Any]) -> dict[str, Any]:

@@ -668,6 +668,44 @@ class MessageLabels(TypedDict):
     """`low`, `normal`, `high` or `critical`."""
 
 
+ModelId: TypeAlias = "str"
+"""A head that was learnt from corrections."""
+
+
+class ModelList(TypedDict):
+    """Heads, the newest first."""
+
+    items: list[ModelSummary]
+
+    next: str | None
+    """There is one page only."""
+
+
+class ModelSummary(TypedDict):
+    """A head that was learnt from corrections."""
+
+    changed_at: str
+    """When its state changed last."""
+
+    created_at: str
+
+    encoder: str
+    """Whose states it reads."""
+
+    id: ModelId
+
+    name: str
+    """As `versions.heads` says it."""
+
+    parent: ModelId | None
+
+    state: str
+    """`proposed`, `promoted`, `retired` or `rejected`."""
+
+    task: str
+    """What it decides."""
+
+
 class NewArticle(TypedDict):
     """An article to add, or to put in the place of the one of the same source."""
 
@@ -775,6 +813,13 @@ class Problem(TypedDict):
     """A URN that ends in the code."""
 
 
+class Promotion(TypedDict):
+    """What a promotion may say."""
+
+    reason: NotRequired[str | None]
+    """Why it is promoted although something speaks against it; kept in the audit log."""
+
+
 class Reason(TypedDict):
     """Why."""
 
@@ -864,6 +909,24 @@ class Risk(TypedDict):
 
 Role: TypeAlias = "Literal['customer', 'agent']"
 """Who wrote a message of a thread."""
+
+
+class Rollback(TypedDict):
+    """Which head to take back."""
+
+    builtin: NotRequired[bool]
+    """Go back to the built-in head, whatever ran before."""
+
+    task: str
+    """What the head decides."""
+
+
+class RolledBack(TypedDict):
+    """What was taken back and what runs now."""
+
+    retired: ModelSummary
+
+    runs: ModelSummary | None
 
 
 class Routing(TypedDict):
@@ -1046,6 +1109,43 @@ class TimingMs(TypedDict):
 
     total: float
     """From the request's arrival to its answer."""
+
+
+class Topic(TypedDict):
+    """Messages that belong together and have no intent."""
+
+    cohesion: float
+    """How near they are to their middle, as a mean (a cosine)."""
+
+    examples: list[TopicExample]
+    """Those nearest to the middle."""
+
+    size: int
+    """How many messages."""
+
+    words: list[str]
+    """Words that set them apart, the most telling first."""
+
+
+class TopicExample(TypedDict):
+    """A message of a topic."""
+
+    message: MessageId
+
+    text: str
+    """How it begins, masked."""
+
+
+class TopicList(TypedDict):
+    """Topics, the largest first."""
+
+    items: list[Topic]
+
+    messages: int
+    """Messages without an intent that were looked at."""
+
+    next: str | None
+    """There is one page only."""
 
 
 class Trend(TypedDict):
@@ -1246,6 +1346,19 @@ class Mention(TextSpan):
 
     type: str
     """The type: `ORDER_NUMBER`, `AMOUNT`, `DATE_TIME`, `PRODUCT`, or that of a placeholder."""
+
+
+class ModelView(ModelSummary):
+    """A head with its judgement."""
+
+    against: list[str]
+    """What speaks against promoting it now; empty for one that may be, or that runs."""
+
+    data_sha256: str
+    """SHA-256 over what it was fitted on."""
+
+    metrics: dict[str, Any]
+    """Against what ran when it was judged, and on its own rows."""
 
 
 class Review(ReviewSummary):

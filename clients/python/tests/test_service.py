@@ -117,6 +117,20 @@ class Service(unittest.TestCase):
         with self.assertRaises(NotFound):
             self.client.knowledge.get(put["id"])
 
+    def test_learning(self):
+        learning = self.client.learning
+        self.assertEqual(learning.models(), [])
+        with self.assertRaises(NotFound):
+            learning.model("00000000-0000-7000-8000-000000000000")
+        with self.assertRaises(NotFound):
+            learning.promote("00000000-0000-7000-8000-000000000000", "a trial")
+        with self.assertRaises(Conflict) as caught:
+            learning.roll_back("intent", builtin=True)
+        self.assertEqual(caught.exception.code, "nothing_promoted")
+        topics = learning.topics(least=1000)
+        self.assertEqual(topics["items"], [])
+        self.assertGreaterEqual(topics["messages"], 0)
+
     def test_a_wrong_key(self):
         with Client(self.url, "cs_live_wrong") as wrong, self.assertRaises(Unauthorized) as caught:
             wrong.mask("x")

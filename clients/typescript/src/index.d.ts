@@ -46,6 +46,7 @@ export class Client {
   readonly threads: Threads;
   readonly reviews: Reviews;
   readonly knowledge: Knowledge;
+  readonly learning: Learning;
   /** Classifies a text, a message or a thread. */
   classify(item: string | t.ClassifyItem, options?: ClassifyOptions): Promise<t.ClassifyAnswer>;
   /** Classifies several; one that can't be classified has an `error` in its place. */
@@ -106,6 +107,20 @@ export interface Knowledge {
   list(options?: Paging): AsyncGenerator<t.ArticleSummary, void, undefined>;
   get(id: string): Promise<t.ArticleView>;
   delete(id: string): Promise<void>;
+}
+
+/** Heads learnt from corrections, and topics that the taxonomy lacks. Deciding needs a lead's key. */
+export interface Learning {
+  /** The newest first. */
+  models(): Promise<t.ModelSummary[]>;
+  /** One, with how it did against what ran. */
+  model(id: string): Promise<t.ModelView>;
+  /** Lets a head read messages. A reason overrides what speaks against it. */
+  promote(id: string, reason?: string): Promise<t.ModelSummary>;
+  /** Lets what ran before a task's head run again, or the built-in head. */
+  rollBack(task: string, options?: { builtin?: boolean }): Promise<t.RolledBack>;
+  /** Groups among the newest messages that no intent fits, of so many messages at least. */
+  topics(options?: { least?: number }): Promise<t.TopicList>;
 }
 
 export class CountersignError extends Error {}

@@ -17,6 +17,7 @@ export class Client {
     this.threads = new Threads(this.#http);
     this.reviews = new Reviews(this.#http);
     this.knowledge = new Knowledge(this.#http);
+    this.learning = new Learning(this.#http);
   }
 
   classify(item, { outputs, taxonomy, vip, signal } = {}) {
@@ -200,6 +201,34 @@ class Knowledge {
 
   delete(id) {
     return this.#http.call("DELETE", `/v1/knowledge/${part(id)}`, { write: true });
+  }
+}
+
+class Learning {
+  #http;
+
+  constructor(http) {
+    this.#http = http;
+  }
+
+  async models() {
+    return (await this.#http.call("GET", "/v1/models")).items;
+  }
+
+  model(id) {
+    return this.#http.call("GET", `/v1/models/${part(id)}`);
+  }
+
+  promote(id, reason) {
+    return this.#http.call("POST", `/v1/models/${part(id)}/promote`, { body: { reason }, write: true });
+  }
+
+  rollBack(task, { builtin = false } = {}) {
+    return this.#http.call("POST", "/v1/models/rollback", { body: { task, builtin }, write: true });
+  }
+
+  topics({ least } = {}) {
+    return this.#http.call("GET", "/v1/topics", { query: { least } });
   }
 }
 

@@ -546,6 +546,43 @@ export type MessageLabels = {
   urgency?: string | null;
 };
 
+/** A head that was learnt from corrections. */
+export type ModelId = string;
+
+/** Heads, the newest first. */
+export type ModelList = {
+  items: Array<ModelSummary>;
+  /** There is one page only. */
+  next: string | null;
+};
+
+/** A head that was learnt from corrections. */
+export type ModelSummary = {
+  /** When its state changed last. */
+  changed_at: string;
+  created_at: string;
+  /** Whose states it reads. */
+  encoder: string;
+  id: ModelId;
+  /** As `versions.heads` says it. */
+  name: string;
+  parent: ModelId | null;
+  /** `proposed`, `promoted`, `retired` or `rejected`. */
+  state: string;
+  /** What it decides. */
+  task: string;
+};
+
+/** A head with its judgement. */
+export type ModelView = ModelSummary & {
+  /** What speaks against promoting it now; empty for one that may be, or that runs. */
+  against: Array<string>;
+  /** SHA-256 over what it was fitted on. */
+  data_sha256: string;
+  /** Against what ran when it was judged, and on its own rows. */
+  metrics: Record<string, unknown>;
+};
+
 /** An article to add, or to put in the place of the one of the same source. */
 export type NewArticle = {
   format?: ArticleFormat;
@@ -639,6 +676,12 @@ export type Problem = {
   type: string;
 };
 
+/** What a promotion may say. */
+export type Promotion = {
+  /** Why it is promoted although something speaks against it; kept in the audit log. */
+  reason?: string | null;
+};
+
 /** Why. */
 export type Reason = {
   /** For the audit log. */
@@ -709,6 +752,20 @@ export type Risk = {
 
 /** Who wrote a message of a thread. */
 export type Role = "customer" | "agent";
+
+/** Which head to take back. */
+export type Rollback = {
+  /** Go back to the built-in head, whatever ran before. */
+  builtin?: boolean;
+  /** What the head decides. */
+  task: string;
+};
+
+/** What was taken back and what runs now. */
+export type RolledBack = {
+  retired: ModelSummary;
+  runs: ModelSummary | null;
+};
 
 /** What the taxonomy says should be done with a message of this intent. */
 export type Routing = {
@@ -852,6 +909,34 @@ export type TimingMs = {
   queue: number;
   /** From the request's arrival to its answer. */
   total: number;
+};
+
+/** Messages that belong together and have no intent. */
+export type Topic = {
+  /** How near they are to their middle, as a mean (a cosine). */
+  cohesion: number;
+  /** Those nearest to the middle. */
+  examples: Array<TopicExample>;
+  /** How many messages. */
+  size: number;
+  /** Words that set them apart, the most telling first. */
+  words: Array<string>;
+};
+
+/** A message of a topic. */
+export type TopicExample = {
+  message: MessageId;
+  /** How it begins, masked. */
+  text: string;
+};
+
+/** Topics, the largest first. */
+export type TopicList = {
+  items: Array<Topic>;
+  /** Messages without an intent that were looked at. */
+  messages: number;
+  /** There is one page only. */
+  next: string | null;
 };
 
 /** The mood of a thread's messages over time. */

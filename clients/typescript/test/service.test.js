@@ -67,6 +67,17 @@ test("mask", async () => {
   assert.deepEqual([rows[1].id, rows[1].error.code], [7, "bad_item"]);
 });
 
+test("learning", async () => {
+  const { learning } = client;
+  assert.deepEqual(await learning.models(), []);
+  await assert.rejects(learning.model("00000000-0000-7000-8000-000000000000"), NotFound);
+  await assert.rejects(learning.promote("00000000-0000-7000-8000-000000000000", "a trial"), NotFound);
+  await assert.rejects(learning.rollBack("intent", { builtin: true }), { code: "nothing_promoted" });
+  const topics = await learning.topics({ least: 1000 });
+  assert.deepEqual(topics.items, []);
+  assert.ok(topics.messages >= 0);
+});
+
 test("messages, reviews and knowledge", async () => {
   const run = randomUUID();
   const article = {

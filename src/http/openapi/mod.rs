@@ -31,12 +31,16 @@ of the form described here, 422 that it is and can't be done all the same.
 opaque.";
 
 /// Groups of operations, in the order of the documentation.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("Classification", "What is in messages that you keep."),
     ("Messages", "Messages in by API, and what became of them."),
     ("Threads", "Conversations."),
     ("Reviews", "Drafts that wait for a person. Acting on them needs a key that belongs to one."),
     ("Knowledge", "The articles that drafts are grounded in."),
+    (
+        "Learning",
+        "Heads learnt from corrections, and topics that the taxonomy lacks. Deciding needs a lead's key.",
+    ),
     ("Masking", "Personal data out of texts that you keep."),
     ("Webhooks in", "Deliveries of platforms; the signature is the credential."),
     ("Events", "What happens, as it happens."),

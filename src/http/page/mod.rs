@@ -3,6 +3,7 @@
 
 mod act;
 mod docs;
+mod learning;
 mod library;
 mod login;
 mod logins;
@@ -46,6 +47,8 @@ pub fn routes() -> Router<App> {
         .route("/outbox", get(library::outbox))
         .route("/knowledge", get(library::knowledge))
         .route("/knowledge/{id}", get(library::article))
+        .route("/learning", get(learning::show))
+        .route("/learning/{action}", post(learning::act).layer(small()))
         .route("/docs", get(docs::show))
         .route("/assets/{file}", get(asset))
         .fallback(missing)
@@ -188,6 +191,8 @@ fn notice(code: &str) -> Option<view::Notice> {
         "assigned" => (NoticeKind::Done, "Assigned."),
         "undone" => (NoticeKind::Done, "Taken back: nothing was sent."),
         "labelled" => (NoticeKind::Done, "Noted: heads can learn from it."),
+        "promoted" => (NoticeKind::Done, "Promoted: it reads new messages within a second or two."),
+        "rolled_back" => (NoticeKind::Done, "Taken back: what ran before runs again."),
         "settled" => (NoticeKind::Done, "Noted."),
         _ => return None,
     };

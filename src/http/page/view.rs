@@ -8,6 +8,7 @@
 //! Each page has a `sample()`, which the tests, the preview and the next designer use.
 
 mod docs;
+mod learning;
 mod queue;
 mod review;
 mod sample;
@@ -18,6 +19,7 @@ mod words;
 use serde::Serialize;
 
 pub use docs::DocsPage;
+pub use learning::{Head, LearningPage, Proposal, Set, Topic, TopicExample};
 pub use queue::{Claim, Flag, Queue, QueuePage, Row, RowIntent, TabCount};
 pub use review::{
     Alternative, Analysis, Attachment, AuditRow, Can, Correct, Delivery, Draft, Editor, Envelope,
@@ -27,7 +29,7 @@ pub use review::{
 pub use text::{Segment, Token, code_points, segments, tokens};
 pub use words::{
     Channel, FlagKind, NoticeKind, PassageKind, QueueTab, RecipientRole, RejectReason, Section,
-    SegmentKind, Sentiment, Spam, State, Urgency, Verdict,
+    SegmentKind, Sentiment, Spam, State, Task, Urgency, Verdict,
 };
 
 /// What surrounds every page of somebody who is signed in.

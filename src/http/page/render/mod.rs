@@ -17,7 +17,8 @@ use serde::Serialize;
 
 pub use self::asset::{Asset, asset};
 use super::view::{
-    ArticlePage, DocsPage, ErrorPage, KnowledgePage, LoginPage, OutboxPage, QueuePage, ReviewPage,
+    ArticlePage, DocsPage, ErrorPage, KnowledgePage, LearningPage, LoginPage, OutboxPage,
+    QueuePage, ReviewPage,
 };
 
 /// `Content-Security-Policy` of every page: nothing inline, nothing from elsewhere, no framing.
@@ -35,6 +36,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("icons.html", include_str!("../templates/icons.html")),
     ("knowledge.html", include_str!("../templates/knowledge.html")),
     ("layout.html", include_str!("../templates/layout.html")),
+    ("learning.html", include_str!("../templates/learning.html")),
     ("list.html", include_str!("../templates/list.html")),
     ("login.html", include_str!("../templates/login.html")),
     ("outbox.html", include_str!("../templates/outbox.html")),
@@ -117,6 +119,11 @@ impl Pages {
     /// `GET /knowledge/{id}`.
     pub fn article(&self, page: &ArticlePage) -> Result<String, RenderError> {
         self.render("article.html", page)
+    }
+
+    /// `GET /learning`.
+    pub fn learning(&self, page: &LearningPage) -> Result<String, RenderError> {
+        self.render("learning.html", page)
     }
 
     /// `GET /docs`.

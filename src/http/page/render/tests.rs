@@ -27,6 +27,8 @@ fn samples() -> Vec<(&'static str, &'static str, Json)> {
         ("outbox", "outbox.html", context(&OutboxPage::sample())),
         ("knowledge", "knowledge.html", context(&KnowledgePage::sample())),
         ("article", "article.html", context(&ArticlePage::sample())),
+        ("learning", "learning.html", context(&LearningPage::sample())),
+        ("learning-empty", "learning.html", context(&LearningPage::sample_empty())),
         ("error", "error.html", context(&ErrorPage::sample())),
         ("error-signed-out", "error.html", context(&ErrorPage::sample_signed_out())),
     ];

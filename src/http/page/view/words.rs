@@ -49,6 +49,18 @@ words! {
         Queue: "queue", "Reviews";
         Outbox: "outbox", "Outbox";
         Knowledge: "knowledge", "Knowledge";
+        Learning: "learning", "Learning";
+    }
+}
+
+words! {
+    /// What a head decides.
+    Task {
+        Intent: "intent", "Intent";
+        Sentiment: "sentiment", "Mood";
+        Urgency: "urgency", "Urgency";
+        Spam: "spam", "Spam";
+        Injection: "injection", "Orders to the model";
     }
 }
 
