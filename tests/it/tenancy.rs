@@ -6,10 +6,11 @@ use countersign::ports::host::{Host as _, System};
 use serde_json::{Value, json};
 
 use crate::harness::{TestApp, TestTenant, eventually, message};
+use crate::learning::stored;
 use crate::on_both;
 
 /// Every handler under `/v1`: method and path.
-const ROUTES: [(&str, &str); 28] = [
+const ROUTES: [(&str, &str); 33] = [
     ("POST", "/messages"),
     ("GET", "/messages/{id}"),
     ("PATCH", "/messages/{id}"),
@@ -26,6 +27,11 @@ const ROUTES: [(&str, &str); 28] = [
     ("GET", "/knowledge/search"),
     ("GET", "/knowledge/{id}"),
     ("DELETE", "/knowledge/{id}"),
+    ("GET", "/models"),
+    ("GET", "/models/{id}"),
+    ("POST", "/models/{id}/promote"),
+    ("POST", "/models/rollback"),
+    ("GET", "/topics"),
     ("POST", "/mask"),
     ("POST", "/classify"),
     ("POST", "/hooks/{channel}"),
@@ -82,12 +88,14 @@ struct Side {
     review: String,
     article: String,
     webhook: String,
+    /// A proposal that nothing speaks against.
+    model: String,
     /// The event of the message's analysis.
     event: String,
 }
 
 impl Side {
-    fn ids(&self) -> [&str; 7] {
+    fn ids(&self) -> [&str; 8] {
         [
             &self.message,
             &self.thread,
@@ -95,6 +103,7 @@ impl Side {
             &self.article,
             &self.canary,
             &self.webhook,
+            &self.model,
             &self.event,
         ]
     }
@@ -141,6 +150,7 @@ async fn furnish(app: &TestApp, tenant: TestTenant, canary: &str) -> Side {
     assert_eq!(status, 201, "{w}");
     let told = app.told(&tenant.key, "after=0&types=message.classified", None, 1).await;
     Side {
+        model: stored(&app.store, &tenant.id, None).await.id.to_string(),
         webhook: w["id"].as_str().unwrap().to_owned(),
         event: told[0]["id"].as_str().unwrap().to_owned(),
         canary: canary.to_owned(),
@@ -189,6 +199,7 @@ async fn knocks(app: &TestApp, me: &Side, them: &Side) {
             "threads" => &them.thread,
             "reviews" => &them.review,
             "webhooks" => &them.webhook,
+            "models" => &them.model,
             _ => &them.article,
         };
         let path = path.replace("{event}", &them.event);
@@ -255,6 +266,16 @@ async fn knocks(app: &TestApp, me: &Side, them: &Side) {
                 let (status, b) = call(app, key, method, &path, Some(&labels)).await;
                 assert_eq!(status, 404, "{what}: {b}");
             }
+            ("POST", "/models/rollback") => {
+                let task = json!({"task": "intent"});
+                let (status, b) = call(app, key, method, path, Some(&task)).await;
+                assert!(status == 409 && b.contains("nothing_promoted"), "{what}: {status} {b}");
+            }
+            ("GET", "/topics") => {
+                let (status, b) = call(app, key, method, "/topics?least=2", None).await;
+                assert_eq!(status, 200, "{what}: {b}");
+                assert!(them.ids().iter().all(|id| !b.contains(id)), "{what}: {b}");
+            }
             ("GET", "/events") => {
                 // Everything that is kept of one's own, and nothing of theirs.
                 let told = app.told(key, "after=0", None, 3).await;
@@ -313,6 +334,7 @@ async fn knocks(app: &TestApp, me: &Side, them: &Side) {
                         "/threads" => &me.thread,
                         "/reviews" => &me.review,
                         "/webhooks" => &me.webhook,
+                        "/models" => &me.model,
                         _ => &me.article,
                     };
                     assert!(b.contains(own.as_str()), "{what} lacks its own: {b}");
@@ -331,6 +353,7 @@ async fn own(app: &TestApp, s: &Side) -> Vec<(u16, String)> {
         format!("/reviews/{}", s.review),
         format!("/reviews/{}/evidence", s.review),
         format!("/webhooks/{}", s.webhook),
+        format!("/models/{}", s.model),
     ] {
         all.push(call(app, &s.tenant.key, "GET", &path, None).await);
     }
